@@ -1,0 +1,1 @@
+"""Mean-field theory of wide two-layer networks: SGD, its limit, and the measures between them."""

@@ -1,0 +1,1 @@
+"""One-pass stochastic gradient descent: a plain reference and a compiled engine."""
