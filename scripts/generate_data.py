@@ -1,0 +1,54 @@
+"""Generate what SGD starts from: initial weights for every seed, and a test set.
+
+In: settings of the law, the initial measure, the width, the test set and the seeds.
+Out: NetCDF with theta(seed, neuron, parameter), x(sample, parameter) and y(sample).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from meanfield.laws import make_law
+from meanfield.random import TEST_SAMPLE
+from meanfield.sampling import initial_gaussian, sample_isotropic
+from meanfield.stage import LOG, run_stage
+from meanfield.store import Origin, write
+
+
+def main(*, settings: Mapping[str, Any], origin: Origin, data: str | Path) -> None:
+    """Draw the initial weights and the test set, and store them."""
+    law = make_law(settings["law"])
+    sgd, seeds = settings["sgd"], settings["seeds"]
+    theta = np.stack(
+        [
+            initial_gaussian(seed, sgd["neurons"], law.dimension, settings["initial"]["scale"])
+            for seed in seeds
+        ]
+    )
+    # One test set for all seeds: differences between seeds are then differences of networks.
+    samples = sample_isotropic(
+        seeds[0], 0, sgd["test_samples"], TEST_SAMPLE, dimension=law.dimension, delta=law.delta
+    )
+    dataset = xr.Dataset(
+        {
+            "theta": (("seed", "neuron", "parameter"), theta),
+            "x": (("sample", "parameter"), samples.x),
+            "y": ("sample", samples.y),
+        },
+        coords={"seed": np.asarray(seeds, dtype=np.uint64)},
+    )
+    write(dataset, data, title="Initial weights and test set", origin=origin, backend="numpy")
+    LOG.info(
+        "drew %d initial weight matrices of %d neurons and %d test samples into %s",
+        len(seeds),
+        sgd["neurons"],
+        sgd["test_samples"],
+        data,
+    )
+
+
+if "snakemake" in globals():
+    run_stage(main, globals()["snakemake"])

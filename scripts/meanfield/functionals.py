@@ -1,0 +1,101 @@
+"""The functionals of a measure: network, risk, potential, velocity and dissipation.
+
+Written once over the array namespace of the problem and the measure. Every one costs O(J Q) for J
+atoms and Q nodes: the interaction kernel U between atoms has rank Q and is never formed.
+"""
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace
+
+from meanfield.measure import Measure
+from meanfield.problem import Problem
+
+
+class Field(NamedTuple):
+    """The network's output at the nodes, the risk, and the velocity and dissipation of the flow.
+
+    Args:
+        network: f_q, shape (Q,).
+        risk: R(rho).
+        velocity: d omega / d tau, shape (J, k).
+        dissipation: -dR/d tau.
+    """
+
+    network: Any
+    risk: Any
+    velocity: Any
+    dissipation: Any
+
+
+def network(problem: Problem, measure: Measure) -> Any:
+    """The network's output f_q = sum_j p_j phi(omega_j; s_q) at the nodes, shape (Q,)."""
+    return measure.mass @ problem.features(measure.omega)
+
+
+def risk(problem: Problem, measure: Measure) -> Any:
+    """The risk R(rho) = sum_q pi_q (y_q - f_q)^2.
+
+    Source: Mei, Montanari and Nguyen (2018), R(rho) = R# + 2 int V d rho + int int U d rho d rho.
+    """
+    residual = problem.labels - network(problem, measure)
+    return problem.weights @ (residual * residual)
+
+
+def potential(problem: Problem, measure: Measure, omega: Any) -> Any:
+    """The potential Psi(omega; rho) = -sum_q pi_q (y_q - f_q) phi(omega; s_q).
+
+    It is half the first variation of the risk: Psi = V + int U(., omega') d rho(omega').
+
+    Args:
+        problem: the problem.
+        measure: rho.
+        omega: points of evaluation, shape (n, k).
+
+    Returns:
+        Psi at the points, shape (n,).
+
+    Source: Mei, Montanari and Nguyen (2018), the potential of the distributional dynamics.
+    """
+    force = problem.weights * (problem.labels - network(problem, measure))
+    return -(problem.features(omega) @ force)
+
+
+def velocity(problem: Problem, measure: Measure) -> Any:
+    """The velocity d omega / d tau = -2 grad Psi(omega; rho) of the atoms, shape (J, k)."""
+    return field(problem, measure.omega, measure.mass).velocity
+
+
+def dissipation(problem: Problem, measure: Measure) -> Any:
+    """The dissipation -dR/d tau = 4 int |grad Psi|^2 d rho."""
+    return field(problem, measure.omega, measure.mass).dissipation
+
+
+def field(problem: Problem, omega: Any, mass: Any) -> Field:
+    """Everything that a step of the flow needs, from one evaluation of the features.
+
+    d omega_j / d tau = 2 sum_q pi_q (y_q - f_q) grad phi(omega_j; s_q).
+
+    Args:
+        problem: the problem.
+        omega: atoms, shape (J, k).
+        mass: masses, shape (J,).
+
+    Returns:
+        Network, risk, velocity and dissipation.
+
+    Source: Mei, Montanari and Nguyen (2018), distributional dynamics with xi = 1.
+    """
+    xp = array_namespace(omega, mass)
+    features, gradients = problem.features_and_gradients(omega)
+    output = mass @ features
+    residual = problem.labels - output
+    force = problem.weights * residual
+    speed = 2 * xp.tensordot(gradients, force, axes=((1,), (0,)))
+    return Field(
+        network=output,
+        risk=force @ residual,
+        velocity=speed,
+        # |d omega / d tau|^2 = 4 |grad Psi|^2
+        dissipation=mass @ xp.sum(speed * speed, axis=1),
+    )

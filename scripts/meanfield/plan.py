@@ -1,0 +1,194 @@
+"""The plan: every result that the configuration asks for, what it is made from, and its digest."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from meanfield.config_files import Settings, point_id, stage_settings
+from meanfield.config import Point
+from meanfield.provenance import code_digest, digest_of, settings_digest
+from meanfield.store import Origin
+
+RUN_STAGES: dict[str, tuple[str, ...]] = {
+    "generate_data": (),
+    "run_sgd": ("generate_data",),
+    "solve_dd": (),
+}
+"""Stages that run once per point of a sweep, each with the stages whose results it reads."""
+
+AGGREGATED = ("run_sgd", "solve_dd")
+"""Stages whose results an experiment's aggregate collects."""
+
+WHOLE = "all"
+"""Point of a stage that runs once for a whole experiment."""
+
+
+class Job(NamedTuple):
+    """One run of one stage.
+
+    Attributes:
+        stage: rule that runs it, and stem of the stage script.
+        experiment: name of the experiment.
+        point: identifier of the settings that are swept and that the stage reads.
+        settings: all settings that the stage reads.
+        files: paths of its results, below the results folder.
+        upstream: jobs whose results it reads.
+        code: digest of the stage script and of the modules that it imports.
+        digest: digest of code, settings and the digests of `upstream`.
+    """
+
+    stage: str
+    experiment: str
+    point: str
+    settings: Mapping[str, Any]
+    files: tuple[str, ...]
+    upstream: tuple["Job", ...]
+    code: str
+    digest: str
+
+    @property
+    def file(self) -> str:
+        """Path of the first, often the only, result."""
+        return self.files[0]
+
+    @property
+    def origin(self) -> Origin:
+        """What the results are made from, as it is written into each of them."""
+        return Origin(
+            self.stage, self.experiment, self.point, self.settings, self.code, self.digest
+        )
+
+    def sources(self, stage: str) -> list[str]:
+        """Return the paths of the results of one stage that this job reads."""
+        return [job.file for job in self.upstream if job.stage == stage]
+
+
+class Plan:
+    """All jobs of a configuration, in the order in which they can run.
+
+    Args:
+        settings: the validated configuration.
+
+    Attributes:
+        results: the results folder.
+        experiments: names of the experiments.
+        jobs: (stage, experiment, point) -> job.
+        figures: name of a figure -> job that draws it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.results = PurePosixPath(settings.config.results_dir)
+        self.experiments = tuple(settings.experiments)
+        self.jobs: dict[tuple[str, str, str], Job] = {}
+        self.figures: dict[str, Job] = {}
+        for experiment, points in settings.experiments.items():
+            for point in points:
+                for stage in RUN_STAGES:
+                    self._plan_run(stage, experiment, point)
+            aggregate = self._plan_aggregate(experiment, points)
+            for point in points:
+                self._plan_figure(experiment, point, points, aggregate, settings)
+
+    def find(self, stage: str, experiment: str, point: str = WHOLE) -> Job:
+        """Return the job of a stage for an experiment and a point."""
+        return self.jobs[stage, experiment, point]
+
+    def targets(self, experiment: str) -> list[str]:
+        """Return the paths of the end results of an experiment: its aggregate and its figures."""
+        ends = [self.find("aggregate_runs", experiment)]
+        ends += [job for job in self.figures.values() if job.experiment == experiment]
+        return [path for job in ends for path in job.files]
+
+    def expected_digests(self) -> dict[str, str]:
+        """Return the digest that every result should carry, by path."""
+        return {path: job.digest for job in self.jobs.values() for path in job.files}
+
+    def _plan_run(self, stage: str, experiment: str, point: Point) -> None:
+        name = point_id(point, stage)
+        if (stage, experiment, name) not in self.jobs:
+            self._add(
+                stage,
+                experiment,
+                name,
+                settings=stage_settings(point, stage),
+                files=(f"runs/{experiment}/{stage}/{name}.nc",),
+                upstream=tuple(
+                    self.find(other, experiment, point_id(point, other))
+                    for other in RUN_STAGES[stage]
+                ),
+            )
+
+    def _plan_aggregate(self, experiment: str, points: tuple[Point, ...]) -> Job:
+        rows = [
+            {
+                "point": point_id(point, "aggregate_runs"),
+                "swept": dict(point.swept),
+                "snapshots": list(point.settings.time.snapshots),
+                **{stage: point_id(point, stage) for stage in AGGREGATED},
+            }
+            for point in points
+        ]
+        runs = {(stage, row[stage]): None for stage in AGGREGATED for row in rows}
+        return self._add(
+            "aggregate_runs",
+            experiment,
+            WHOLE,
+            settings={"points": rows},
+            files=(f"{experiment}.nc",),
+            upstream=tuple(self.find(stage, experiment, name) for stage, name in runs),
+        )
+
+    def _plan_figure(
+        self,
+        experiment: str,
+        point: Point,
+        points: tuple[Point, ...],
+        aggregate: Job,
+        settings: Settings,
+    ) -> None:
+        figure = point.settings.figure
+        if figure is None:
+            return
+        name = point_id(point, "aggregate_runs")
+        stem = experiment if len(points) == 1 else f"{experiment}_{name}"
+        formats = (*settings.config.figure_formats, "csv", "txt")
+        self.figures[stem] = self._add(
+            f"plot_{figure.layout}",
+            experiment,
+            name,
+            settings={
+                "point": name,
+                "title": point.settings.title,
+                "figure": figure.model_dump(mode="json"),
+            },
+            files=tuple(f"figures/{stem}.{suffix}" for suffix in formats),
+            upstream=(aggregate,),
+        )
+
+    def _add(
+        self,
+        stage: str,
+        experiment: str,
+        point: str,
+        *,
+        settings: Mapping[str, Any],
+        files: tuple[str, ...],
+        upstream: tuple[Job, ...],
+    ) -> Job:
+        code = code_digest(f"{stage}.py")
+        made_from = [code, settings_digest(settings), *(job.digest for job in upstream)]
+        job = Job(
+            stage,
+            experiment,
+            point,
+            settings,
+            tuple(str(self.results / path) for path in files),
+            upstream,
+            code,
+            digest_of(*made_from),
+        )
+        self.jobs[stage, experiment, point] = job
+        return job
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self.jobs.values())

@@ -1,0 +1,121 @@
+"""One-pass stochastic gradient descent by exact compiled blocks: the iterates of the reference.
+
+The bits of a result depend on the arguments alone: not on the CPU, the number of threads, or the
+times of the snapshots.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from meanfield.activations import PiecewiseLinear
+from meanfield.random import split_seed
+from meanfield.sampling import IsotropicLaw
+from meanfield.sgd.blocks import BLOCK, GROUP, TILE, advance
+from meanfield.sgd.reference import Divergence, Precision, Recorder, check_run
+
+_STEPS_PER_CALL = 1024 * BLOCK
+"""Compiled code cannot be interrupted, so it comes up for air."""
+
+
+def run(
+    theta0: npt.NDArray[Any],
+    *,
+    law: IsotropicLaw,
+    activation: PiecewiseLinear,
+    step_size: float,
+    snapshot_steps: Sequence[int],
+    seed: int,
+    precision: Precision,
+    record: Recorder,
+) -> npt.NDArray[Any]:
+    """One-pass SGD on ridge neurons sigma(<w, x>): the arguments and results of `reference.run`.
+
+        theta_i <- theta_i + 2 s (y_k - yhat_k) grad sigma_*(x_k; theta_i)
+
+    Equal to the reference up to rounding.  The interpreter lock is released, so runs with other
+    seeds may share the process in threads.
+
+    Args:
+        theta0: initial weights (N, d), finite.
+        law: the data law, with `dimension` d and `delta`.
+        activation: sigma.
+        step_size: s, positive; step k is at time t = k s.
+        snapshot_steps: increasing numbers of steps, 0 allowed; the last is the length of the run.
+        seed: integer in [0, 2^64), the key of the samples.
+        precision: of the weights and the arithmetic.
+        record: called as record(step, weights after `step` steps), with a copy.
+
+    Returns:
+        The weights (N, d) after the last step.
+
+    Raises:
+        ValueError: an argument has the wrong shape, range or order.
+        Divergence: a prediction, or the weights at a snapshot, are not finite.
+
+    Source: Mei, Montanari & Nguyen (2018), the SGD iteration, with xi = 1.
+    """
+    theta, snapshots = check_run(theta0, law, step_size, snapshot_steps, seed, precision)
+    neurons, dimension = theta.shape
+    number = theta.dtype.type
+    k0, k1 = split_seed(seed)
+    rate = number(2 * step_size)
+    scales = (number(1 + law.delta), number(1 - law.delta))
+    pieces = _pieces(activation, theta.dtype)
+    panels = _pack(theta)
+
+    def advance_to(panels: npt.NDArray[Any], step: int, target: int) -> None:
+        while step < target:
+            steps = min(_STEPS_PER_CALL, target - step)
+            done = advance(
+                panels, neurons, dimension, step, steps, k0, k1, rate, scales, pieces
+            )  # fmt: skip
+            step += done
+            if done < steps:
+                raise Divergence(step, seed, step_size)
+
+    step = 0
+    for snapshot in snapshots:
+        # Blocks start at multiples of BLOCK whatever the snapshots: one that falls inside a block
+        # is finished on a copy, and the run goes on from the block's start.
+        boundary = snapshot // BLOCK * BLOCK
+        advance_to(panels, step, boundary)
+        step = boundary
+        state = panels
+        if snapshot > boundary:
+            state = panels.copy()
+            advance_to(state, boundary, snapshot)
+        theta = _unpack(state, neurons, dimension)
+        if not np.isfinite(theta).all():
+            raise Divergence(snapshot, seed, step_size)
+        record(snapshot, theta.copy())
+    return theta
+
+
+def _pieces(activation: PiecewiseLinear, dtype: np.dtype[Any]) -> tuple[Any, ...]:
+    """Slopes, intercepts and knots as nested tuples, whose length the compiler knows."""
+    slopes = activation.slopes.astype(dtype)
+    intercepts = activation.intercepts.astype(dtype)
+    knots = np.asarray(activation.knots, dtype=dtype)
+    later = tuple(zip(knots, slopes[1:], intercepts[1:], strict=True))
+    return (slopes[0], intercepts[0]), later
+
+
+def _pack(theta: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Panels (P, (D + BLOCK) * TILE) of weights (N, d); padding is zero."""
+    neurons, dimension = theta.shape
+    rows = -(-dimension // GROUP) * GROUP
+    count = -(-neurons // TILE)
+    padded = np.zeros((count * TILE, rows), dtype=theta.dtype)
+    padded[:neurons, :dimension] = theta
+    panels = np.zeros((count, rows + BLOCK, TILE), dtype=theta.dtype)
+    panels[:, :rows] = padded.reshape(count, TILE, rows).transpose(0, 2, 1)
+    return panels.reshape(count, -1)
+
+
+def _unpack(panels: npt.NDArray[Any], neurons: int, dimension: int) -> npt.NDArray[Any]:
+    """Weights (N, d) from panels, as a new array."""
+    weights = panels.reshape(len(panels), -1, TILE)[:, :dimension].transpose(0, 2, 1)
+    return np.ascontiguousarray(weights.reshape(-1, dimension)[:neurons])

@@ -1,0 +1,29 @@
+"""Output times: shared by SGD and its limit, so that the two are compared at equal times."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def output_times(time: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return the times at which results are stored: the snapshots and an even grid, sorted.
+
+    Args:
+        time: settings ``horizon``, ``snapshots`` and ``curve_points``.
+
+    Returns:
+        Increasing times from 0 to the horizon.
+    """
+    grid = np.linspace(0.0, time["horizon"], time["curve_points"])
+    # A snapshot that is a grid point up to rounding must not appear twice.
+    spacing = 1e-9 * time["horizon"]
+    snapshots = np.asarray(time["snapshots"], dtype=float)
+    apart = [t for t in grid if np.all(np.abs(snapshots - t) > spacing)]
+    return np.sort(np.concatenate([snapshots, apart]))
+
+
+def steps_at(times: NDArray[np.float64], step_size: float) -> NDArray[np.int64]:
+    """Return the numbers of SGD steps after which these times are reached, k = t / epsilon."""
+    return np.rint(times / step_size).astype(np.int64)

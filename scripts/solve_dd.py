@@ -1,0 +1,82 @@
+"""Solve the distributional dynamics, the limit of SGD as N grows and epsilon shrinks.
+
+In: settings of law, neuron, initial measure, times and solver.
+Out: NetCDF with omega(time, atom, invariant), mass(atom), level(atom), density(time, radius), and
+risk, dissipation and the finite-width coefficient K, each (time).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from meanfield import flow
+from meanfield.laws import make_law
+from meanfield.measure import Measure, gaussian_radii, gaussian_radius_density
+from meanfield.neurons import make_neuron
+from meanfield.problem import make_problem
+from meanfield.stage import LOG, run_stage
+from meanfield.store import Origin, write
+from meanfield.timeline import output_times
+from meanfield.transport import transported_density
+from meanfield.width import width_coefficients
+
+RADIUS_SPACING = 0.005
+"""Distance of the radii at which the density is stored; the same for all points of a sweep, so that
+their grids are parts of one another."""
+
+
+def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> None:
+    """Solve the flow and store the path of the measure."""
+    started = perf_counter()
+    law, neuron = make_law(settings["law"]), make_neuron(settings["neuron"])
+    dd = settings["dd"]
+    problem = make_problem(law, neuron, dd["nodes"])
+    initial, levels = gaussian_radii(law.dimension, settings["initial"]["scale"], dd["atoms"])
+    times = output_times(settings["time"])
+    path = flow.solve(problem, initial, times, tolerance=dd["tolerance"])
+    seconds = perf_counter() - started
+
+    radius = RADIUS_SPACING * np.arange(np.ceil(path.omega.max() / RADIUS_SPACING) + 1)
+    start = initial.omega[:, 0]
+    start_density = gaussian_radius_density(law.dimension, settings["initial"]["scale"], start)
+    density = [
+        transported_density(start, omega[:, 0], start_density, radius) for omega in path.omega
+    ]
+    coefficients = [
+        width_coefficients(problem, Measure(omega, initial.mass), law, neuron)
+        for omega in path.omega
+    ]
+    dataset = xr.Dataset(
+        {
+            "omega": (("time", "atom", "invariant"), path.omega),
+            "mass": ("atom", initial.mass),
+            "level": ("atom", levels),
+            "risk": ("time", path.risk),
+            "dissipation": ("time", path.dissipation),
+            "width_coefficient": ("time", [k.total for k in coefficients]),
+            "fluctuation_coefficient": ("time", [k.fluctuation for k in coefficients]),
+            "density": (("time", "radius"), np.stack(density)),
+            "steps": path.steps,
+            "rejected_steps": path.rejected,
+            "right_hand_sides": path.rhs_calls,
+        },
+        coords={"time": times, "radius": radius, "invariant": list(problem.invariant_names)},
+    )
+    write(dataset, limit, title="Distributional dynamics", origin=origin, backend="numpy")
+    LOG.info(
+        "solved to t = %g in %.2f s (%d steps, %d rejected, %d right-hand sides) into %s",
+        times[-1],
+        seconds,
+        path.steps,
+        path.rejected,
+        path.rhs_calls,
+        limit,
+    )
+
+
+if "snakemake" in globals():
+    run_stage(main, globals()["snakemake"])

@@ -1,0 +1,41 @@
+"""The split of the risk against the plain average over a test set."""
+
+import numpy as np
+import pytest
+
+from meanfield.activations import PiecewiseLinear
+from meanfield.evaluation import TestSet, estimate_risk, reduced_network
+from meanfield.laws import IsotropicGaussians
+from meanfield.measure import Measure
+from meanfield.neurons import Ridge
+from meanfield.problem import make_problem
+
+LAW = IsotropicGaussians(8, 0.5)
+NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
+
+
+@pytest.fixture(scope="module")
+def test_set() -> TestSet:
+    rng = np.random.default_rng(3)
+    labels = rng.choice([-1.0, 1.0], 20_000)
+    inputs = rng.standard_normal((len(labels), LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
+    return TestSet(inputs.astype(np.float32), labels, LAW)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_parts_add_up_to_the_risk(test_set: TestSet, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    theta = rng.standard_normal((12, LAW.dimension)) * rng.uniform(0.2, 1.5)
+    estimate = estimate_risk(theta, test_set, NEURON, make_problem(LAW, NEURON, 48))
+    difference = estimate.risk - estimate.reduced_risk - estimate.fluctuation
+    assert abs(difference) < 4 * np.hypot(estimate.risk_stderr, estimate.fluctuation_stderr)
+    assert estimate.fluctuation > 0
+
+
+def test_interpolated_network_function(test_set: TestSet) -> None:
+    problem = make_problem(LAW, NEURON, 16)
+    radii = np.random.default_rng(0).uniform(0.0, 4.0, (50, 1))
+    measure = Measure(radii, np.full(50, 1 / 50))
+    s = test_set.invariants[:300]
+    exact = measure.mass @ problem.features_at(measure.omega, s)
+    np.testing.assert_allclose(reduced_network(problem, measure, s), exact, atol=1e-6)

@@ -1,0 +1,82 @@
+"""A code digest changes with the code that a script runs, and with nothing else."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meanfield.provenance import code_digest, digest_of, local_sources, settings_digest
+
+LEAF = '"""Doc."""\n\n\ndef f():\n    """Doc."""\n    return 1  # why\n'
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    package = tmp_path / "package"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "inner" / "__init__.py").write_text("from . import relative\n")
+    (package / "inner" / "relative.py").write_text("from ..leaf import f\n")
+    (package / "leaf.py").write_text(LEAF)
+    (package / "apart.py").write_text("x = 1\n")
+    (tmp_path / "script.py").write_text("import numpy\n\n\ndef main():\n    import package.inner\n")
+    return tmp_path
+
+
+def test_sources_follow_imports_of_every_form(root: Path) -> None:
+    names = {path.relative_to(root).as_posix() for path in local_sources(root / "script.py", root)}
+    assert names == {
+        "script.py",
+        "package/__init__.py",
+        "package/inner/__init__.py",
+        "package/inner/relative.py",
+        "package/leaf.py",
+    }
+
+
+@pytest.mark.parametrize(
+    ("edited", "changes"),
+    [
+        (LEAF.replace("return 1", "return 2"), True),
+        (LEAF.replace("def f()", "def f(x=0)"), True),
+        (LEAF.replace("# why", "# for another reason"), False),
+        (LEAF.replace("Doc.", "Another text."), False),
+        (LEAF.replace("\n\n\n", "\n"), False),
+        ("# first line\n" + LEAF, False),
+    ],
+)
+def test_only_code_counts(root: Path, edited: str, changes: bool) -> None:
+    before = code_digest("script.py", root)
+    (root / "package" / "leaf.py").write_text(edited)
+    assert (code_digest("script.py", root) != before) is changes
+
+
+def test_modules_not_imported_do_not_count(root: Path) -> None:
+    before = code_digest("script.py", root)
+    (root / "package" / "apart.py").write_text("x = 2\n")
+    assert code_digest("script.py", root) == before
+
+
+def test_digest_does_not_depend_on_where_the_project_lies(root: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns("elsewhere"))
+    assert code_digest("script.py", copy) == code_digest("script.py", root)
+
+
+def test_missing_script_is_an_error(root: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        code_digest("absent.py", root)
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
+def test_settings_digest_ignores_order(settings: dict[str, float]) -> None:
+    assert settings_digest(dict(reversed(settings.items()))) == settings_digest(settings)
+
+
+@given(st.lists(st.text(), min_size=2))
+def test_digest_keeps_boundaries(parts: list[str]) -> None:
+    assert digest_of(*parts) != digest_of("".join(parts))
+    assert digest_of(*parts) != digest_of(*parts, "")

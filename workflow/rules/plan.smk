@@ -1,0 +1,58 @@
+# What the configuration asks for: jobs, their settings, digests and files.
+
+
+def load_plan():
+    """Validate the whole configuration before any job starts."""
+    files = [path for path in workflow.configfiles if path not in workflow.overwrite_configfiles]
+    files += workflow.overwrite_configfiles
+    rule_names = {"all", *(path.stem for path in Path(ROOT, "workflow/rules").glob("*.smk"))}
+    try:
+        return Plan(load_settings(config, [Path(file) for file in files], EXPERIMENTS, rule_names))
+    except ConfigError as error:
+        raise WorkflowError(f"{error}")
+
+
+PLAN = load_plan()
+RESULTS = PLAN.results
+
+
+wildcard_constraints:
+    experiment="|".join(PLAN.experiments),
+    point=r"[A-Za-z0-9.+_-]+",
+
+
+def figures_of(stage):
+    """Pattern of the names of the figures that a stage draws; it matches nothing if there is none."""
+    names = [name for name, job in PLAN.figures.items() if job.stage == stage]
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def job_of(stage):
+    """Return a function that gives the planned job of a stage for Snakemake's wildcards."""
+
+    def find(wildcards):
+        if "figure" in wildcards.keys():
+            return PLAN.figures[wildcards.figure]
+        return PLAN.find(stage, **wildcards)
+
+    return find
+
+
+def settings_of(stage):
+    """All settings that the stage reads, and nothing else: what it is rerun for."""
+    return lambda wildcards: job_of(stage)(wildcards).settings
+
+
+def code_of(stage):
+    """Digest of the stage script and its imports: Snakemake does not see edits in modules."""
+    return lambda wildcards: job_of(stage)(wildcards).code
+
+
+def digest_of(stage):
+    """Digest of code, settings and inputs, which the result carries (see the rule audit)."""
+    return lambda wildcards: job_of(stage)(wildcards).digest
+
+
+def results_of(source, stage):
+    """Paths of the results of one stage that another one reads."""
+    return lambda wildcards: job_of(stage)(wildcards).sources(source)

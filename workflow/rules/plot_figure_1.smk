@@ -1,0 +1,32 @@
+rule plot_figure_1:
+    """Draw Figure 1: radial laws of SGD and its limit, and the risk of both."""
+    input:
+        aggregate=results_of("aggregate_runs", stage="plot_figure_1"),
+    output:
+        pictures=expand(
+            "{results}/figures/{{figure}}.{format}",
+            results=RESULTS,
+            format=config["figure_formats"],
+        ),
+        table=f"{RESULTS}/figures/{{figure}}.csv",
+        alt_text=f"{RESULTS}/figures/{{figure}}.txt",
+    wildcard_constraints:
+        figure=figures_of("plot_figure_1"),
+    params:
+        settings=settings_of("plot_figure_1"),
+        code=code_of("plot_figure_1"),
+        digest=digest_of("plot_figure_1"),
+    log:
+        f"{RESULTS}/logs/{{figure}}/plot_figure_1.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{figure}}/plot_figure_1.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/cpu.yaml"
+    message:
+        "Drawing {wildcards.figure}"
+    script:
+        "../../scripts/plot_figure_1.py"
