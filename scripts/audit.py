@@ -36,7 +36,7 @@ def report(wrong: Mapping[str, str], total: int) -> str:
     """Return the outcome in words, a line for each result that is not as it should be."""
     lines = [f"{state:<8} {path}" for path, state in sorted(wrong.items())]
     lines.append(
-        f"{len(wrong)} of {total} results are not up to date; remake them with: snakemake --cores"
+        f"{len(wrong)} of {total} results are not up to date; remake them with: snakemake --cores all"
         if wrong
         else f"All {total} results are up to date."
     )

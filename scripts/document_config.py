@@ -1,13 +1,11 @@
 """Write what the settings models know into config/README.md and the JSON Schemas for editors.
 
-In: the models of meanfield.config and the stages' table of meanfield.config_files.
+In: the models of meanfield.config and meanfield.experiment, the stages' table of meanfield.points.
 Out: config/README.md, workflow/schemas/config.schema.json, workflow/schemas/experiment.schema.json.
 
     python scripts/document_config.py            writes them
     python scripts/document_config.py --check    exits 1 if they are out of step, and writes nothing
 """
-
-# ruff: noqa: RUF001 (a minus sign and a dash are meant)
 
 import argparse
 import json
@@ -18,8 +16,10 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from meanfield.config import SWEPT_SECTIONS, Config, Experiment, Section, section_of
-from meanfield.config_files import STAGE_READS
+from meanfield.config import Config
+from meanfield.experiment import SWEPT_SECTIONS, Experiment
+from meanfield.points import STAGE_READS
+from meanfield.settings_fields import Section, section_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -92,8 +92,8 @@ to those there.
 
 MARKS = """
 Where a value of Figure 1 comes from is marked: **[P n%]** as published by Mei, Montanari and Nguyen
-(PNAS 2018), quoted from knowledge of the article with that confidence; **[C]** chosen here. Everything is dimensionless: 1 is the unit of a pure
-number.
+(PNAS 2018), quoted from knowledge of the article with that confidence; **[C]** chosen here.
+Everything is dimensionless: 1 is the unit of a pure number.
 """
 
 HEADER = "| key | type and range | default | unit | symbol | meaning |\n|---|---|---|---|---|---|"

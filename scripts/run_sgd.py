@@ -19,6 +19,7 @@ from meanfield.laws import make_law
 from meanfield.neurons import make_neuron
 from meanfield.problem import make_problem
 from meanfield.sgd import engine
+from meanfield.sgd.prediction import network
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
 from meanfield.timeline import output_times, steps_at
@@ -51,7 +52,8 @@ def main(
     initial = read(data)
     test_set = TestSet(initial.x.values, initial.y.values, law)
     times = output_times(settings["time"])
-    steps = steps_at(times, settings["sgd"]["step_size"])
+    # Output times closer than a step share one.
+    steps, outputs = np.unique(steps_at(times, settings["sgd"]["step_size"]), return_inverse=True)
 
     def trajectory(seed: int) -> Trajectory:
         omega: list[np.ndarray] = []
@@ -59,7 +61,8 @@ def main(
 
         def record(step: int, theta: np.ndarray) -> None:
             omega.append(neuron.invariants(theta))
-            risks.append(estimate_risk(theta, test_set, neuron, problem))
+            output = network(theta, test_set.x, neuron.activation)
+            risks.append(estimate_risk(output, omega[-1], test_set, problem))
             LOG.info("seed %d: step %d of %d, risk %.4f", seed, step, steps[-1], risks[-1].risk)
 
         theta = engine.run(
@@ -72,7 +75,7 @@ def main(
             precision=settings["sgd"]["precision"],
             record=record,
         )
-        return Trajectory(np.stack(omega), risks, theta)
+        return Trajectory(np.stack(omega)[outputs], [risks[k] for k in outputs], theta)
 
     seeds = settings["seeds"]
     with ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool:

@@ -26,7 +26,12 @@ def test_set() -> TestSet:
 def test_parts_add_up_to_the_risk(test_set: TestSet, seed: int) -> None:
     rng = np.random.default_rng(seed)
     theta = rng.standard_normal((12, LAW.dimension)) * rng.uniform(0.2, 1.5)
-    estimate = estimate_risk(theta, test_set, NEURON, make_problem(LAW, NEURON, 48))
+    estimate = estimate_risk(
+        NEURON.network(theta, test_set.x),
+        NEURON.invariants(theta),
+        test_set,
+        make_problem(LAW, NEURON, 48),
+    )
     difference = estimate.risk - estimate.reduced_risk - estimate.fluctuation
     assert abs(difference) < 4 * np.hypot(estimate.risk_stderr, estimate.fluctuation_stderr)
     assert estimate.fluctuation > 0

@@ -1,5 +1,6 @@
 """A code digest changes with the code that a script runs, and with nothing else."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,12 @@ def test_missing_script_is_an_error(root: Path) -> None:
 @given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
 def test_settings_digest_ignores_order(settings: dict[str, float]) -> None:
     assert settings_digest(dict(reversed(settings.items()))) == settings_digest(settings)
+
+
+def test_settings_digest_sees_every_value() -> None:
+    digests = {settings_digest({"a": value}) for value in (0, 1, 1.5, "1", [1], None, {"a": 1})}
+    assert len(digests) == 7
+    assert all(re.fullmatch(r"[0-9a-f]{16}", digest) for digest in digests)
 
 
 @given(st.lists(st.text(), min_size=2))

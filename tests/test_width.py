@@ -48,15 +48,11 @@ def test_mean_risk_of_independent_neurons() -> None:
     labels = rng.choice([-1.0, 1.0], 4000)
     inputs = rng.standard_normal((4000, LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
     test_set = TestSet(inputs.astype(np.float32), labels, LAW)
-    estimates = [
-        estimate_risk(
-            rng.standard_normal((neurons, LAW.dimension)) * 0.8 / np.sqrt(LAW.dimension),
-            test_set,
-            NEURON,
-            problem,
-        )
-        for _ in range(networks)
-    ]
+    estimates = []
+    for _ in range(networks):
+        theta = rng.standard_normal((neurons, LAW.dimension)) * 0.8 / np.sqrt(LAW.dimension)
+        output = NEURON.network(theta, test_set.x)
+        estimates.append(estimate_risk(output, NEURON.invariants(theta), test_set, problem))
     reduced = np.array([e.reduced_risk for e in estimates])
     fluctuation = np.array([e.fluctuation for e in estimates])
 

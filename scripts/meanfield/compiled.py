@@ -29,7 +29,7 @@ def cache_folder(path: str | Path) -> Path:
     """
     base = os.environ.get("MEANFIELD_NUMBA_CACHE")
     root = Path(base) if base else LIBRARY.parents[1] / ".snakemake" / "numba"
-    return root / code_digest(path, root=LIBRARY.parent)
+    return root / code_digest(Path(path).resolve(), root=LIBRARY.parent)
 
 
 def compiler(path: str | Path) -> Callable[[Function], Function]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from meanfield.functionals import risk as reduced_risk
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure
-from meanfield.neurons import Ridge
 from meanfield.problem import Problem
 
 Floats = NDArray[np.float64]
@@ -54,7 +53,7 @@ class TestSet:
 
 
 def estimate_risk(
-    theta: Floats, test_set: TestSet, neuron: Ridge, problem: Problem
+    output: Floats, omega: Floats, test_set: TestSet, problem: Problem
 ) -> RiskEstimate:
     """Return the risk of a network, and its split.
 
@@ -64,17 +63,15 @@ def estimate_risk(
     test set, whose error is far smaller than that of the risk itself.
 
     Args:
-        theta: parameters of the neurons, shape (N, D).
+        output: yhat on the test set, shape (n,).
+        omega: invariants of the network's neurons, shape (N, k).
         test_set: sample of the data law.
-        neuron: the hidden unit.
         problem: the reduced problem, for f and the quadrature.
 
     Returns:
         The risk and its parts.
     """
-    omega = neuron.invariants(theta)
     measure = Measure(omega, np.full(len(omega), 1 / len(omega)))
-    output = neuron.network(theta, test_set.x)
     loss = (test_set.y - output) ** 2
     excess = (output - reduced_network(problem, measure, test_set.invariants)) ** 2
     return RiskEstimate(

@@ -28,7 +28,7 @@ DASHES = {"sgd": "-", "dd": "-", "prediction": (0, (4, 1.5)), "neutral": ":"}
 
 
 def use_style() -> None:
-    """Set seaborn's theme to the project's: ticks, small sans-serif type, editable text in files."""
+    """Set seaborn's theme to the project's: ticks, small type, editable text."""
     mpl.use("agg")
     sns.set_theme(
         context="paper",

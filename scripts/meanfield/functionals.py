@@ -29,12 +29,12 @@ class Field(NamedTuple):
 
 
 def network(problem: Problem, measure: Measure) -> Any:
-    """The network's output f_q = sum_j p_j phi(omega_j; s_q) at the nodes, shape (Q,)."""
+    """Return the output f_q = sum_j p_j phi(omega_j; s_q) at the nodes, shape (Q,)."""
     return measure.mass @ problem.features(measure.omega)
 
 
 def risk(problem: Problem, measure: Measure) -> Any:
-    """The risk R(rho) = sum_q pi_q (y_q - f_q)^2.
+    """Return the risk R(rho) = sum_q pi_q (y_q - f_q)^2.
 
     Source: Mei, Montanari and Nguyen (2018), R(rho) = R# + 2 int V d rho + int int U d rho d rho.
     """
@@ -43,7 +43,7 @@ def risk(problem: Problem, measure: Measure) -> Any:
 
 
 def potential(problem: Problem, measure: Measure, omega: Any) -> Any:
-    """The potential Psi(omega; rho) = -sum_q pi_q (y_q - f_q) phi(omega; s_q).
+    """Return the potential Psi(omega; rho) = -sum_q pi_q (y_q - f_q) phi(omega; s_q).
 
     It is half the first variation of the risk: Psi = V + int U(., omega') d rho(omega').
 
@@ -62,12 +62,12 @@ def potential(problem: Problem, measure: Measure, omega: Any) -> Any:
 
 
 def velocity(problem: Problem, measure: Measure) -> Any:
-    """The velocity d omega / d tau = -2 grad Psi(omega; rho) of the atoms, shape (J, k)."""
+    """Return the velocity d omega / d tau = -2 grad Psi of the atoms, shape (J, k)."""
     return field(problem, measure.omega, measure.mass).velocity
 
 
 def dissipation(problem: Problem, measure: Measure) -> Any:
-    """The dissipation -dR/d tau = 4 int |grad Psi|^2 d rho."""
+    """Return the dissipation -dR/d tau = 4 int |grad Psi|^2 d rho."""
     return field(problem, measure.omega, measure.mass).dissipation
 
 

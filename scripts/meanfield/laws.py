@@ -44,11 +44,11 @@ class IsotropicGaussians:
             raise ValueError(f"delta must lie in [0, 1), got {self.delta!r}")
 
     def scale(self, label: ArrayLike) -> Floats:
-        """Standard deviation tau_y = 1 + y Delta of the coordinates of x given y, elementwise."""
+        """Return the standard deviation tau_y = 1 + y Delta of x given y, elementwise."""
         return 1.0 + np.asarray(label, dtype=np.float64) * self.delta
 
     def invariants(self, x: NDArray[Any]) -> Floats:
-        """The invariants s = ||x|| of inputs x of shape (n, d), in float64, shape (n, 1)."""
+        """Return the invariants s = ||x|| of inputs x of shape (n, d), in float64, shape (n, 1)."""
         inputs = np.asarray(x, dtype=np.float64)
         return np.asarray(np.linalg.norm(inputs, axis=-1, keepdims=True), dtype=np.float64)
 
@@ -83,7 +83,6 @@ def make_law(settings: Mapping[str, Any]) -> IsotropicGaussians:
     if kind != "isotropic_gaussians":
         raise ValueError(f"unknown data law kind {kind!r}, expected 'isotropic_gaussians'")
     if set(settings) != {"kind", "dimension", "delta"}:
-        raise ValueError(
-            f"data law {kind!r} takes ['delta', 'dimension'], got {sorted(set(settings) - {'kind'})}"
-        )
+        given = sorted(set(settings) - {"kind"})
+        raise ValueError(f"data law {kind!r} takes ['delta', 'dimension'], got {given}")
     return IsotropicGaussians(dimension=int(settings["dimension"]), delta=float(settings["delta"]))

@@ -63,7 +63,7 @@ class InitialRadii(NamedTuple):
 
 
 def gaussian_radii(dimension: int, scale: float, atoms: int) -> InitialRadii:
-    """The law of ||w|| for w ~ N(0, (kappa^2 / d) I_d), by its quantile function.
+    """Represent the law of ||w|| for w ~ N(0, (kappa^2 / d) I_d), by its quantile function.
 
     The atoms are r(u_j) = kappa sqrt(2 Q(d/2, u_j) / d) with Q the quantile function of the Gamma
     law, at the Gauss-Legendre nodes u_j of (0, 1); their masses are the weights, so that an
@@ -87,7 +87,7 @@ def gaussian_radii(dimension: int, scale: float, atoms: int) -> InitialRadii:
 
 
 def gaussian_radius_density(dimension: int, scale: float, radius: ArrayLike) -> Floats:
-    """The density of ||w|| for w ~ N(0, (kappa^2 / d) I_d).
+    """Return the density of ||w|| for w ~ N(0, (kappa^2 / d) I_d).
 
     rho_0(r) = 2 (d/2)^(d/2) r^(d-1) exp(-d r^2 / (2 kappa^2)) / (Gamma(d/2) kappa^d), 0 for r < 0.
 

@@ -27,7 +27,7 @@ class Ridge:
     activation: PiecewiseLinear
 
     def network(self, theta: NDArray[Any], x: NDArray[Any]) -> Floats:
-        """The network's output yhat(x; theta) = (1/N) sum_i sigma(<w_i, x>).
+        """Return the network's output yhat(x; theta) = (1/N) sum_i sigma(<w_i, x>).
 
         Args:
             theta: weights, shape (N, d).
@@ -54,7 +54,7 @@ class Ridge:
         return outputs
 
     def invariants(self, theta: NDArray[Any]) -> Floats:
-        """The invariants omega = ||w|| of the neurons under rotations.
+        """Return the invariants omega = ||w|| of the neurons under rotations.
 
         Args:
             theta: weights, shape (..., N, d).

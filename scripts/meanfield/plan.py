@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from meanfield.config_files import Settings, point_id, stage_settings
-from meanfield.config import Point
+from meanfield.config_files import Settings
+from meanfield.points import Point, point_id, stage_settings
 from meanfield.provenance import code_digest, digest_of, settings_digest
 from meanfield.store import Origin
 

@@ -228,14 +228,22 @@ def normals(
     """
     k0, k1 = split_seed(seed)
     calls = -(-dimension // 4)
-    steps = (np.uint64(first_step) + np.arange(count, dtype=np.uint64))[:, None]
-    blocks = np.arange(calls, dtype=np.uint64)[None, :]
+    coordinate = np.arange(calls, dtype=np.uint64)[None, :]
     last = np.uint64(stream + 256 * replica)
-    zeros = np.zeros((count, calls), dtype=np.uint64)
-    words = philox(zeros + blocks, zeros + (steps & _MASK), zeros + (steps >> _SHIFT), zeros + last,
-                   k0, k1)  # fmt: skip
-    values: npt.NDArray[np.float32] = np.stack(four_normals(*words), axis=-1)
-    return values.reshape(count, 4 * calls)[:, :dimension]
+    values = np.empty((count, dimension), dtype=np.float32)
+    # In pieces that stay in cache: the words take many times the room of the normals.
+    chunk = max(1, 2**14 // calls)
+    for start in range(0, count, chunk):
+        part = values[start : start + chunk]
+        steps = (np.uint64(first_step + start) + np.arange(len(part), dtype=np.uint64))[:, None]
+        zeros = np.zeros((len(part), calls), dtype=np.uint64)
+        words = philox(
+            zeros + coordinate, zeros + (steps & _MASK), zeros + (steps >> _SHIFT), zeros + last,
+            k0, k1,
+        )  # fmt: skip
+        quadruples = np.stack(four_normals(*words), axis=-1)
+        part[:] = quadruples.reshape(len(part), 4 * calls)[:, :dimension]
+    return values
 
 
 def labels(

@@ -1,4 +1,4 @@
-"""What every stage script does around its work: arguments, a log file, one clear line on failure."""
+"""What a stage script does around its work: arguments, a log file, one clear line on failure."""
 
 import inspect
 import logging

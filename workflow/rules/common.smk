@@ -9,7 +9,8 @@ ROOT = Path(workflow.current_basedir).parent.parent
 EXPERIMENTS = ROOT / "config" / "experiments"
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from meanfield.config_files import ConfigError, load_settings, load_yaml
+from meanfield.config_errors import ConfigError
+from meanfield.config_files import load_settings, load_yaml
 from meanfield.plan import Plan
 
 # Snakemake calls the interpreter of a script without quoting its path.

@@ -54,5 +54,10 @@ def digest_of(stage):
 
 
 def results_of(source, stage):
-    """Paths of the results of one stage that another one reads."""
+    """Paths of all results of one stage that another one reads."""
     return lambda wildcards: job_of(stage)(wildcards).sources(source)
+
+
+def result_of(source, stage):
+    """Path of the one result of a stage that another one reads."""
+    return lambda wildcards: results_of(source, stage)(wildcards)[0]

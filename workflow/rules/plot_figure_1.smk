@@ -1,7 +1,7 @@
 rule plot_figure_1:
     """Draw Figure 1: radial laws of SGD and its limit, and the risk of both."""
     input:
-        aggregate=results_of("aggregate_runs", stage="plot_figure_1"),
+        aggregate=result_of("aggregate_runs", stage="plot_figure_1"),
     output:
         pictures=expand(
             "{results}/figures/{{figure}}.{format}",

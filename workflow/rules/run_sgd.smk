@@ -1,7 +1,7 @@
 rule run_sgd:
     """Train networks by one-pass SGD, all seeds of a point in one job."""
     input:
-        data=results_of("generate_data", stage="run_sgd"),
+        data=result_of("generate_data", stage="run_sgd"),
     output:
         runs=f"{RESULTS}/runs/{{experiment}}/run_sgd/{{point}}.nc",
     params:

@@ -40,7 +40,7 @@ _LABEL = np.uint64(LABEL)
 
 
 def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Type and generate the fused multiply-add a b + c, rounded once on every CPU (a library call where it must be)."""
+    """Type and generate the fused multiply-add a b + c, rounded once on every CPU."""
     if not (isinstance(a, types.Float) and a == b == c):
         return None
 
@@ -121,7 +121,7 @@ def predict(panel: Any, row: int, inner: int, factor: Any, pieces: Any, values: 
         panel: flat array of rows of TILE neurons.
         row: row of the sample, relative to the panel.
         inner: number of earlier samples in the group, below GROUP.
-        factor: G_lk e_l for those samples, (GROUP - 1,), zero from `inner` on.
+        factor: G_lk e_l for those samples, (inner,) or longer.
         pieces: (first slope, first intercept), ((knot, slope, intercept) of the later pieces).
         values: (TILE,), written.
     """

@@ -1,0 +1,92 @@
+"""Gather the runs of an experiment into one file, and measure how far SGD is from its limit.
+
+In: every run_sgd and solve_dd result of the experiment; the table of its points.
+Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between
+the two at the snapshots, and the same distances for independent draws from the limit).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from meanfield.metrics import Distances, Quantiles, distances, iid_floor
+from meanfield.provenance import digest_of
+from meanfield.stage import LOG, run_stage
+from meanfield.store import Origin, read, write
+
+DRAWS = 200
+"""Sets of independent draws from the limit with which the distances of SGD are compared."""
+
+
+def main(
+    *,
+    settings: Mapping[str, Any],
+    origin: Origin,
+    run_sgd: Sequence[str | Path],
+    solve_dd: Sequence[str | Path],
+    aggregate: str | Path,
+) -> None:
+    """Collect the runs by point and compare them."""
+    runs = {
+        "run_sgd": {Path(path).stem: read(path) for path in run_sgd},
+        "solve_dd": {Path(path).stem: read(path) for path in solve_dd},
+    }
+    sgd, dd, comparison = [], [], []
+    for row in settings["points"]:
+        # The weights at the end stay in the run's own file: they are most of it, and no figure
+        # of the measure needs them.
+        sgd.append(runs["run_sgd"][row["run_sgd"]].drop_vars("theta"))
+        dd.append(runs["solve_dd"][row["solve_dd"]])
+        seed = int(digest_of(origin.experiment, row["point"]), 16)
+        generator = np.random.default_rng(seed)
+        comparison.append(compare(sgd[-1], dd[-1], row["snapshots"], generator))
+    tree = xr.DataTree.from_dict(
+        {
+            "/sgd": by_point(sgd, settings["points"]),
+            "/dd": by_point(dd, settings["points"]),
+            "/comparison": by_point(comparison, settings["points"]),
+        }
+    )
+    write(tree, aggregate, title="Runs by point, and SGD's distance to its limit", origin=origin,
+          backend="numpy")  # fmt: skip
+    LOG.info("gathered %d point(s) into %s", len(settings["points"]), aggregate)
+
+
+def compare(
+    sgd: xr.Dataset, dd: xr.Dataset, snapshots: Sequence[float], generator: np.random.Generator
+) -> xr.Dataset:
+    """Return the distances of SGD's radii to the law of DD at each snapshot.
+
+    Beside them, as a floor, those of `DRAWS` sets of as many independent draws from that law.
+    """
+    radii = sgd.omega.sel(invariant="r", time=list(snapshots)).transpose("time", "seed", "neuron")
+    measured, drawn = [], []
+    for time in snapshots:
+        limit = Quantiles(dd.level.values, dd.omega.sel(invariant="r", time=time).values)
+        measured.append(distances(radii.sel(time=time).values, limit))
+        drawn.append(iid_floor(limit, radii.sizes["neuron"], generator, sets=DRAWS))
+    return xr.Dataset(
+        _table("", "seed", measured) | _table("_draws", "draw", drawn),
+        coords={"seed": sgd.seed, "snapshot": np.asarray(snapshots, dtype=float)},
+    )
+
+
+def _table(suffix: str, dimension: str, rows: Sequence[Distances]) -> dict[str, Any]:
+    return {
+        f"{name}{suffix}": (("snapshot", dimension), np.stack([getattr(row, name) for row in rows]))
+        for name in Distances._fields
+    }
+
+
+def by_point(datasets: Sequence[xr.Dataset], points: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+    """Return data sets joined along a dimension ``point``; ragged axes are padded with NaN."""
+    names = xr.IndexVariable("point", [row["point"] for row in points])
+    return xr.concat(datasets, dim=names, data_vars="all", coords="minimal", compat="equals",
+                     join="outer")  # fmt: skip
+
+
+if "snakemake" in globals():
+    run_stage(main, globals()["snakemake"])

@@ -1,0 +1,74 @@
+"""What may stand in config/config.yaml: every key with its range, unit and meaning."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from meanfield.settings_fields import Section, Whole, distinct, problem, setting
+
+
+def _word_or_list(value: object) -> str:
+    return "word" if isinstance(value, str) else "list"
+
+
+class Config(Section):
+    """config/config.yaml: what to run, and where the results go."""
+
+    experiments: Annotated[
+        Annotated[Literal["all"], Tag("word")]
+        | Annotated[tuple[str, ...], Field(min_length=1), Tag("list")],
+        Discriminator(_word_or_list),
+    ] = setting(
+        "The experiments to run.",
+        allowed="`all`, or a list of distinct names of files in config/experiments",
+        default="all",
+    )
+    seeds: tuple[Whole, ...] = setting(
+        "Keys of the random numbers, one run of SGD each; the same in every experiment.",
+        allowed="a list of distinct whole numbers, at least one, 0 <= seed < 2^64",
+        unit="none",
+        default=(1, 2, 3, 4, 5, 6, 7, 8),
+        min_length=1,
+    )
+    results_dir: str = setting(
+        "Folder for everything that the workflow makes.",
+        allowed="a path below the project folder, of letters, digits and . _ + - only, without "
+        "spaces and .. (its name becomes part of commands, and an archive of the project must "
+        "hold it)",
+        default="results",
+        pattern=r"^[A-Za-z0-9_.+][A-Za-z0-9_.+-]*(/[A-Za-z0-9_.+][A-Za-z0-9_.+-]*)*/?$",
+    )
+    figure_formats: tuple[Literal["pdf", "svg", "png"], ...] = setting(
+        "File formats of the figures.",
+        allowed="a list of one or more of `pdf`, `svg`, `png`",
+        default=("pdf", "svg", "png"),
+        min_length=1,
+    )
+    overrides: dict[str, dict[str, Any]] = setting(
+        "Changes to experiments without touching their files: name of the experiment, then its "
+        "keys. Mappings are merged, lists replaced.",
+        allowed="a mapping from names of experiments to parts of an experiment",
+        default={},
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        for index, seed in enumerate(seeds):
+            if not 0 <= seed < 2**64:
+                raise problem("a whole number, 0 <= seed < 2^64", (index,))
+        return distinct(seeds)
+
+    @field_validator("experiments", "figure_formats")
+    @classmethod
+    def _check_distinct(cls, entries: Any) -> Any:
+        return entries if isinstance(entries, str) else distinct(entries)
+
+    @field_validator("results_dir")
+    @classmethod
+    def _check_results_dir(cls, results_dir: str) -> str:
+        path = PurePosixPath(results_dir)
+        if ".." in path.parts or not path.parts:
+            raise ValueError("not below the project folder")
+        return str(path)

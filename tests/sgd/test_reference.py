@@ -1,0 +1,82 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from meanfield.activations import PiecewiseLinear
+from meanfield.laws import IsotropicGaussians
+from meanfield.random import SAMPLE
+from meanfield.sampling import initial_gaussian, sample_isotropic
+from meanfield.sgd.reference import Divergence, run
+
+LAW = IsotropicGaussians(5, 0.4)
+BUMP = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
+
+
+def test_one_step_descends_the_loss_of_its_sample():
+    sloped = PiecewiseLinear((0.0, 1.0), (1.0, -2.0), left_slope=0.5, right_slope=3.0)
+    theta = initial_gaussian(1, 6, 5, 2.0)
+    x, y = sample_isotropic(2, 0, 1, SAMPLE, dimension=5, delta=0.4, dtype=np.float64)
+
+    def loss(weights):
+        return (y[0] - np.mean(sloped(weights @ x[0]))) ** 2
+
+    after = run(
+        theta, law=LAW, activation=sloped, step_size=0.01, snapshot_steps=[1], seed=2,
+        precision="float64", record=lambda step, weights: None,
+    )  # fmt: skip
+    gradient = np.zeros_like(theta)
+    for index in np.ndindex(*theta.shape):
+        shift = np.zeros_like(theta)
+        shift[index] = 1e-6
+        gradient[index] = (loss(theta + shift) - loss(theta - shift)) / 2e-6
+    # d yhat / d theta_i = sigma' x / N, and time runs N times faster than gradient descent.
+    np.testing.assert_allclose(after - theta, -0.01 * 6 * gradient, atol=1e-8)
+    assert np.max(np.abs(after - theta)) > 1e-3
+
+
+def test_records_copies_at_the_steps_asked_for():
+    theta = initial_gaussian(1, 4, 5, 1.0)
+    seen = []
+
+    def record(step, weights):
+        seen.append((step, weights.copy()))
+        weights[:] = np.nan
+
+    after = run(
+        theta, law=LAW, activation=BUMP, step_size=1e-3, snapshot_steps=[0, 3, 300], seed=2,
+        precision="float64", record=record,
+    )  # fmt: skip
+    assert [step for step, _ in seen] == [0, 3, 300]
+    assert np.array_equal(seen[0][1], theta)
+    assert np.array_equal(seen[-1][1], after)
+    assert np.isfinite(after).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"theta0": np.zeros((3, 4))}, r"theta0 must have shape \(neurons, 5\).*\(3, 4\)"),
+        ({"theta0": np.full((3, 5), 1e300)}, "theta0 must be finite in float32"),
+        ({"step_size": 0.0}, "step_size must be positive"),
+        ({"step_size": np.inf}, "step_size must be positive"),
+        ({"snapshot_steps": []}, "snapshot_steps must be increasing"),
+        ({"snapshot_steps": [3, 3]}, "snapshot_steps must be increasing"),
+        ({"snapshot_steps": [-1, 3]}, "snapshot_steps must be increasing"),
+        ({"seed": -1}, "seed must be an integer"),
+        ({"precision": "float16"}, "precision must be"),
+    ],
+)
+def test_bad_arguments(change, message):
+    arguments = {
+        "theta0": np.zeros((3, 5)), "law": LAW, "activation": BUMP, "step_size": 0.1,
+        "snapshot_steps": [1], "seed": 0, "precision": "float32", "record": lambda *_: None,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message), np.errstate(over="ignore"):
+        run(**(arguments | change))
+
+
+def test_divergence_says_what_to_do_and_survives_pickling():
+    error = pickle.loads(pickle.dumps(Divergence(120, 7, 0.05)))
+    assert (error.step, error.seed) == (120, 7)
+    assert "step 120 (t = 6), seed 7; lower sgd.step_size, now 0.05" in str(error)

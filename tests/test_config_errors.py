@@ -1,0 +1,196 @@
+"""What the messages about wrong settings say."""
+
+from pathlib import Path
+
+import pytest
+
+from settings_project import EXPERIMENT, Project, make_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return make_project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("title:", "titel: x\ntitle:", "titel: unknown key; there is dd, figure"),
+        (
+            "delta: 0.8",
+            "delta: 0.8, detla: 1",
+            "law.detla: unknown key; there is delta, dimension, kind; did you mean 'delta'?",
+        ),
+        ("scale", "kappa: 1, scale", "initial.kappa: unknown key; there is kind, scale"),
+        (
+            "    knots",
+            "    slope: 1\n    knots",
+            "neuron.activation.slope: unknown key; there is kind, knots, left_slope, right_slope, "
+            "values; did you mean 'left_slope'?",
+        ),
+        (
+            "kind: piecewise_linear",
+            "kind: piecewise_linaer",
+            'neuron.activation.kind: got "piecewise_linaer"; expected piecewise_linear; '
+            "did you mean 'piecewise_linear'?",
+        ),
+        (
+            "[0.5, 1.5]",
+            "[1.5, 0.5]",
+            "neuron.activation.knots[1]: got 0.5; expected strictly increasing numbers, here more "
+            "than 1.5",
+        ),
+        ("[0.5, 1.5]", "[0, 1.5]", "sticky point r = 0 that this makes is not supported yet"),
+        (
+            "[-2.5, 7.5]",
+            "[-2.5]",
+            "neuron.activation.values: got [-2.5]; expected 2 numbers, one a knot",
+        ),
+        ("delta: 0.8", "delta: 1", "law.delta: got 1; expected a number, 0 <= delta < 1"),
+        ("delta: 0.8", "delta: .nan", "law.delta: got NaN; expected a number, 0 <= delta < 1"),
+        (", delta: 0.8", "", "law.delta: missing; expected a number, 0 <= delta < 1"),
+        (
+            "[0, 0.1, 10]",
+            "[0, 0.1, 12]",
+            "time.snapshots[2]: got 12; expected a time in [0, horizon], that is [0, 10.0]",
+        ),
+        ("neurons: 800", "neurons: 0", "sgd.neurons: got 0; expected a whole number, at least 1"),
+        ("neurons: 800", "neurons: true", "sgd.neurons: got true; expected a whole number"),
+        (
+            "1e-6",
+            "1",
+            "sgd.step_size: got 1; expected a step so small that the snapshots 0.0 and 0.1 fall",
+        ),
+        ("{atoms: 100}", "7", "dd: got 7; expected the keys of dd"),
+        ("{atoms: 100}", "{1: 100}", "dd[1]: unknown key; there is atoms, nodes, tolerance"),
+        (
+            "title:",
+            "sweep: {law.detla: [0]}\ntitle:",
+            "sweep.law.detla: unknown key; expected a dotted key below one of law, neuron, "
+            "initial, time, sgd, dd; did you mean 'law.delta'?",
+        ),
+        (
+            "title:",
+            "sweep: {law.delta: [0.5], law: [{kind: isotropic_gaussians}]}\ntitle:",
+            "sweep.law.delta: got [0.5]; expected a key outside 'law', which is swept as well",
+        ),
+        (
+            "title:",
+            "sweep: {law.delta: [0, 1]}\ntitle:",
+            "sweep.law.delta[1]: got 1; expected a number, 0 <= delta < 1",
+        ),
+        (
+            "title:",
+            "sweep: {neuron.activation.knots: [[0.5, 1.5], [0.5, x]]}\ntitle:",
+            'sweep.neuron.activation.knots[1][1]: got "x"; expected a list of strictly increasing',
+        ),
+        (
+            "title:",
+            "sweep: {law.delta: [0.5, '0.5']}\ntitle:",
+            'sweep.law.delta: got [0.5, "0.5"]; expected each value only once',
+        ),
+    ],
+)
+def test_a_message_names_file_key_value_and_range(
+    project: Project, old: str, new: str, expected: str
+) -> None:
+    assert EXPERIMENT.count(old) == 1
+    project.write("experiments/one.yaml", EXPERIMENT.replace(old, new))
+    message = project.message()
+    assert expected in message
+    assert message.startswith("experiments/one.yaml: ")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("seed: [1]", "config.yaml: seed: unknown key; there is experiments, figure_formats, "),
+        ("seeds: [1, 1]", "config.yaml: seeds[1]: got 1; expected each entry only once"),
+        ("seeds: []", "config.yaml: seeds: got []; expected a list of distinct whole numbers"),
+        ("results_dir: my results", 'results_dir: got "my results"; expected a path below'),
+        (
+            "figure_formats: [pfd]",
+            'figure_formats[0]: got "pfd"; expected a list of one or more of pdf, svg, png; '
+            "did you mean 'pdf'?",
+        ),
+        ("experiments: one", 'experiments: got "one"; expected all, or a list of distinct names'),
+        ("experiments: [1]", "experiments[0]: got 1; expected all, or a list of distinct names"),
+        (
+            "experiments: [one, onee]",
+            "config.yaml: experiments[1]: no experiment 'onee'; there is one; did you mean 'one'?",
+        ),
+        (
+            "overrides: {oen: {}}",
+            "overrides.oen: no experiment 'oen'; there is one; did",
+        ),
+        ("overrides: {one: 3}", "overrides.one: got 3; expected a mapping from names"),
+        (
+            "overrides: {one: {sgd: {neurons: 0}}}",
+            "config.yaml: overrides.one.sgd.neurons: got 0; expected a whole number, at least 1",
+        ),
+        (
+            "overrides: {one: {sgd: {neuron: 5}}}",
+            "config.yaml: overrides.one.sgd.neuron: unknown key; there is neurons, ",
+        ),
+        (
+            "overrides: {one: {sweep: {sgd.neurons: [5, 0]}}}",
+            "config.yaml: overrides.one.sweep.sgd.neurons[1]: got 0; expected a whole number",
+        ),
+    ],
+)
+def test_a_message_about_the_config(project: Project, text: str, expected: str) -> None:
+    project.write("config.yaml", text)
+    message = project.message()
+    assert expected in message
+    assert message.startswith("config.yaml: ")
+    assert "\n" not in message
+
+
+def test_the_file_named_is_the_one_that_set_the_value(project: Project) -> None:
+    project.write("config.yaml", "seeds: [1, 1]\noverrides: {one: {sgd: {neurons: 0}}}")
+    project.write("quick.yaml", "seeds: [2]\noverrides: {one: {law: {delta: 2}}}")
+    lines = project.message("config.yaml", "quick.yaml").splitlines()
+    assert lines[0] == "2 problems in the settings:"
+    assert lines[1].startswith("quick.yaml: overrides.one.law.delta: got 2;")
+    assert lines[2].startswith("config.yaml: overrides.one.sgd.neurons: got 0;")
+
+
+def test_a_missing_key_is_looked_for_in_the_experiment_s_file(project: Project) -> None:
+    project.write("experiments/one.yaml", EXPERIMENT.replace("neurons: 800, ", ""))
+    project.write("config.yaml", "overrides: {one: {sgd: {test_samples: 10}}}")
+    assert project.message().startswith("experiments/one.yaml: sgd.neurons: missing; expected")
+
+
+def test_values_of_the_command_line_are_named_as_such(project: Project) -> None:
+    message = project.message(command_line={"seeds": [-1]})
+    assert message.startswith("the command line (--config): seeds[0]: got -1; expected")
+    change = {"overrides": {"one": {"dd": {"nodes": 0}}}}
+    message = project.message(command_line=change)
+    assert message.startswith("the command line (--config): overrides.one.dd.nodes: got 0")
+
+
+def test_a_string_from_snakemake_s_reader_does_not_hide_the_file(project: Project) -> None:
+    project.write("config.yaml", "overrides: {one: {sgd: {step_size: -1e-4}}}")
+    message = project.message()
+    assert message.startswith("config.yaml: overrides.one.sgd.step_size: got -0.0001; expected")
+
+
+def test_all_problems_of_all_experiments_are_listed(project: Project) -> None:
+    project.write("experiments/one.yaml", EXPERIMENT.replace("delta: 0.8", "delta: 1"))
+    project.write("experiments/two.yaml", EXPERIMENT.replace("800", "0").replace("100", "0"))
+    project.write("experiments/three.yaml", "title: [")
+    lines = project.message().splitlines()
+    assert lines[0] == "4 problems in the settings:"
+    assert [line.split(":")[0].split(",")[0] for line in lines[1:]] == [
+        "experiments/one.yaml",
+        "experiments/three.yaml",
+        "experiments/two.yaml",
+        "experiments/two.yaml",
+    ]
+
+
+def test_a_problem_common_to_many_points_is_told_once(project: Project) -> None:
+    text = EXPERIMENT.replace("neurons: 800", "neurons: 0")
+    project.write("experiments/one.yaml", text + "sweep: {law.delta: [0.1, 0.2, 1]}\n")
+    assert len(project.message().splitlines()) == 3

@@ -1,0 +1,207 @@
+"""The distributional dynamics: order, invariants of the flow, an oracle, and the settled values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from meanfield.activations import PiecewiseLinear
+from meanfield.flow import Flow, FlowError, _Stepper, solve
+from meanfield.functionals import field
+from meanfield.laws import IsotropicGaussians
+from meanfield.measure import Measure, gaussian_radii, gaussian_radius_density
+from meanfield.neurons import Ridge
+from meanfield.problem import Problem, make_problem
+from meanfield.transport import transported_density
+
+RIDGE = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
+FIGURE_1_TIMES = np.array([0, 0.1, 1, 2, 4, 6, 10])
+
+
+def figure_1_problem(nodes: int = 12) -> Problem:
+    return make_problem(IsotropicGaussians(40, 0.8), RIDGE, nodes)
+
+
+PROBLEM = figure_1_problem()
+MEASURE, LEVELS = gaussian_radii(40, 0.8, 100)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """phi(omega) = omega, y = 1: one atom obeys d omega / d tau = 2 (1 - omega)."""
+
+    labels = np.ones(1)
+    weights = np.ones(1)
+    invariant_names = ("r",)
+    sticky_origin: bool = False
+    sign: float = 1.0
+
+    def features(self, omega):
+        return omega
+
+    def features_and_gradients(self, omega):
+        return omega, self.sign * np.ones((len(omega), 1, 1))
+
+    def features_at(self, omega, s):
+        raise NotImplementedError
+
+
+ATOM = Measure(np.zeros((1, 1)), np.ones(1))
+
+
+def test_exact_solution() -> None:
+    times = np.linspace(0, 5, 41)
+    flow = solve(Linear(), ATOM, times, tolerance=1e-9)
+    np.testing.assert_allclose(flow.omega[:, 0, 0], 1 - np.exp(-2 * times), atol=2e-8)
+    np.testing.assert_allclose(flow.risk, np.exp(-4 * times), atol=5e-8)
+    np.testing.assert_allclose(flow.dissipation, 4 * flow.risk, rtol=1e-9)
+
+
+def test_one_step_has_order_five_and_its_interpolant_four() -> None:
+    from meanfield.flow import _interpolate
+
+    errors, inner = [], []
+    for step in (0.2, 0.1):
+        stepper = _Stepper(Linear(), ATOM, 1e-9)
+        end, _, stages, _ = stepper.attempt(ATOM.omega, field(Linear(), *unpack(ATOM)), step)
+        errors.append(abs(end[0, 0] - (1 - np.exp(-2 * step))))
+        middle = _interpolate(ATOM.omega, end, stages, step, 0.4)
+        inner.append(abs(middle[0, 0] - (1 - np.exp(-0.8 * step))))
+    # Local errors: one order more than the global one.
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(6, abs=0.3)
+    assert np.log2(inner[0] / inner[1]) == pytest.approx(5, abs=0.3)
+
+
+def unpack(measure: Measure) -> tuple[np.ndarray, np.ndarray]:
+    return measure.omega, measure.mass
+
+
+def test_observed_order_on_the_dynamics() -> None:
+    """With fixed steps the error at t = 0.5 falls as the fifth power of the step."""
+    reference = solve(PROBLEM, MEASURE, [0.5], tolerance=1e-13).omega[0]
+    errors = []
+    for count in (24, 48):
+        stepper = _Stepper(PROBLEM, MEASURE, 1e-9)
+        omega, here = MEASURE.omega, field(PROBLEM, *unpack(MEASURE))
+        for _ in range(count):
+            omega, here, _, _ = stepper.attempt(omega, here, 0.5 / count)
+        errors.append(np.max(np.abs(omega - reference)))
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(5, abs=0.7)
+
+
+def test_dop853_agrees() -> None:
+    times, tolerance = FIGURE_1_TIMES[:5], 1e-7
+    ours = solve(PROBLEM, MEASURE, times, tolerance=tolerance).omega[:, :, 0]
+
+    def rate(_: float, omega: np.ndarray) -> np.ndarray:
+        return np.asarray(field(PROBLEM, omega[:, np.newaxis], MEASURE.mass).velocity[:, 0])
+
+    oracle = solve_ivp(
+        rate, (0, 4), MEASURE.omega[:, 0], "DOP853", t_eval=times, rtol=1e-11, atol=1e-11
+    )
+    error = np.max(np.abs(ours - oracle.y.T), axis=1) / (1 + np.max(np.abs(ours), axis=1))
+    assert np.all(error < 10 * tolerance)
+
+
+@pytest.fixture(scope="module")
+def figure_1() -> Flow:
+    """Return the dynamics of Figure 1 at the default resolution."""
+    measure = gaussian_radii(40, 0.8, 800).measure
+    return solve(PROBLEM, measure, FIGURE_1_TIMES, tolerance=1e-6)
+
+
+def test_figure_1_settled_risks(figure_1: Flow) -> None:
+    expected = [
+        1.70448171, 1.33897962, 1.07060705, 1.01142925, 0.85902755, 0.52180160, 0.17532406
+    ]  # fmt: skip
+    np.testing.assert_allclose(figure_1.risk, expected, rtol=0, atol=3e-6)
+
+
+def test_figure_1_keeps_order_and_never_raises_the_risk(figure_1: Flow) -> None:
+    assert np.all(np.diff(figure_1.omega[:, :, 0], axis=1) > 0)
+    assert np.all(np.diff(figure_1.risk) < 0)
+    assert figure_1.omega.shape == (7, 800, 1)
+
+
+def test_refinement_changes_the_risk_little(figure_1: Flow) -> None:
+    fine = gaussian_radii(40, 0.8, 800).measure
+    tighter = solve(PROBLEM, fine, FIGURE_1_TIMES, tolerance=5e-7).risk
+    more_nodes = solve(figure_1_problem(24), fine, FIGURE_1_TIMES, tolerance=1e-6).risk
+    finer = gaussian_radii(40, 0.8, 1600).measure
+    more_atoms = solve(PROBLEM, finer, FIGURE_1_TIMES, tolerance=1e-6).risk
+    for refined in (tighter, more_nodes, more_atoms):
+        assert np.max(np.abs(refined - figure_1.risk)) < 1e-5
+
+
+def test_density_integrates_to_one(figure_1: Flow) -> None:
+    start = figure_1.omega[0, :, 0]
+    density = gaussian_radius_density(40, 0.8, start)
+    grid = np.linspace(0, 7, 20_001)
+    for omega in figure_1.omega[:, :, 0]:
+        transported = transported_density(start, omega, density, grid)
+        assert np.trapezoid(transported, grid) == pytest.approx(1, abs=1e-3)
+
+
+def test_dissipation_is_the_slope_of_the_risk() -> None:
+    times = 0.5 + 1e-3 * np.arange(-2, 3)
+    flow = solve(PROBLEM, MEASURE, times, tolerance=1e-11)
+    slope = flow.risk @ np.array([1, -8, 0, 8, -1]) / 12e-3
+    assert flow.dissipation[2] == pytest.approx(-slope, rel=1e-6)
+
+
+def test_a_solution_does_not_depend_on_the_times_asked_for() -> None:
+    few = solve(PROBLEM, MEASURE, [1.0], tolerance=1e-7)
+    many = solve(PROBLEM, MEASURE, np.linspace(0, 1, 30), tolerance=1e-7)
+    np.testing.assert_array_equal(few.omega[-1], many.omega[-1])
+    assert few.steps == many.steps
+    assert many.rhs_calls == few.rhs_calls + 29
+
+
+def test_only_time_zero() -> None:
+    flow = solve(PROBLEM, MEASURE, [0.0])
+    np.testing.assert_array_equal(flow.omega[0], MEASURE.omega)
+    assert (flow.steps, flow.rejected) == (0, 0)
+
+
+def test_a_rising_risk_is_an_error() -> None:
+    with pytest.raises(FlowError, match=r"the risk rose .* t = 0 .*lower dd.tolerance"):
+        solve(Linear(sign=-1.0), ATOM, [1.0])
+
+
+def test_a_velocity_that_is_not_finite_is_an_error() -> None:
+    with pytest.raises(FlowError, match="not finite at t = 0"):
+        solve(Linear(sign=np.nan), ATOM, [1.0])
+
+
+def test_particles_that_change_places_are_an_error() -> None:
+    pair = Measure(np.array([[0.0], [1.0]]), np.array([0.5, 0.5]))
+    stepper = _Stepper(Linear(), pair, 1e-6)
+    stepper.check_order(np.array([[0.5], [0.5 - 1e-6]]), 0.0, 1.0)
+    with pytest.raises(FlowError, match=r"changed places by 0\.1 "):
+        stepper.check_order(np.array([[0.5], [0.4]]), 0.0, 1.0)
+
+
+def test_running_out_of_steps_is_an_error() -> None:
+    with pytest.raises(FlowError, match="in 3 steps"):
+        solve(PROBLEM, MEASURE, [10.0], most_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("times", "tolerance", "message"),
+    [
+        ([], 1e-6, "non-empty"),
+        ([np.nan], 1e-6, "finite"),
+        ([-1.0, 1.0], 1e-6, ">= 0"),
+        ([1.0, 0.5], 1e-6, "must not decrease"),
+        ([1.0], 0.0, "tolerance must lie"),
+    ],
+)
+def test_bad_arguments(times: list[float], tolerance: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        solve(PROBLEM, MEASURE, times, tolerance=tolerance)
+
+
+def test_a_sticky_origin_is_refused() -> None:
+    with pytest.raises(ValueError, match="knot at 0 makes r = 0 a sticky point"):
+        solve(Linear(sticky_origin=True), ATOM, [1.0])

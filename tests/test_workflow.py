@@ -1,0 +1,261 @@
+"""The workflow on the quick configuration, in a copy of the project, by its own commands."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from meanfield.store import read
+
+ROOT = Path(__file__).parents[1]
+QUICK = ("--configfile", "config/quick.yaml")
+AFTER_SGD = {"run_sgd", "aggregate_runs", "plot_figure_1"}
+AFTER_DD = {"solve_dd", "aggregate_runs", "plot_figure_1"}
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what a commit would hold, changes included."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    for name in listing.stdout.rstrip("\0").split("\0"):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    return target
+
+
+def snakemake(project: Path, *arguments: str, python: str = sys.executable) -> tuple[int, str]:
+    """Run snakemake in the project; return its status and all that it printed."""
+    done = subprocess.run(
+        [python, "-m", "snakemake", *arguments],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def run(project: Path, *targets: str) -> str:
+    status, output = snakemake(project, *targets, *QUICK, "--cores", "2")
+    assert status == 0, output
+    return output
+
+
+def planned(project: Path, *targets: str) -> set[str]:
+    """Return the rules that would run."""
+    status, output = snakemake(project, *targets, *QUICK, "-n")
+    assert status == 0, output
+    table = re.search(r"Job stats:\n(.*?)\ntotal", output, re.DOTALL)
+    if table is None:
+        assert "Nothing to be done" in output, output
+        return set()
+    return set(re.findall(r"^(\w+) +\d+$", table.group(1), re.MULTILINE)) - {"all", "figure_1"}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path}"
+    path.write_text(text.replace(old, new))
+
+
+def override(project: Path, key: str, value: object) -> None:
+    """Set one key of the quick configuration's figure_1."""
+    path = project / "config/quick.yaml"
+    quick = yaml.safe_load(path.read_text())
+    section = quick["overrides"]["figure_1"]
+    *above, last = key.split(".")
+    for part in above:
+        section = section.setdefault(part, {})
+    section[last] = value
+    path.write_text(yaml.safe_dump(quick))
+
+
+def result(project: Path, stage: str) -> Path:
+    return project / f"results/quick/runs/figure_1/{stage}/base.nc"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project whose quick results are complete; tests work on copies of it."""
+    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    run(project)
+    return project
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """Return a finished tree copied elsewhere as by ``cp -a``, Snakemake's metadata included."""
+    return Path(shutil.copytree(finished, tmp_path / "elsewhere", symlinks=True))
+
+
+def test_finished_tree_has_nothing_to_do_also_elsewhere(finished: Path, project: Path) -> None:
+    assert planned(finished) == set()
+    assert planned(project) == set()
+    status, output = snakemake(project, "audit", *QUICK, "--cores", "1")
+    assert status == 0
+    assert "results are up to date" in output
+
+
+def test_quick_run_stays_in_its_folder(finished: Path) -> None:
+    made = {path.name for path in (finished / "results").iterdir()}
+    assert made == {"README.md", "quick"}
+    figures = {path.name for path in (finished / "results/quick/figures").iterdir()}
+    assert figures == {f"figure_1.{suffix}" for suffix in ("pdf", "svg", "png", "csv", "txt")}
+
+
+def test_editing_a_module_reruns_who_imports_it_and_changes_the_numbers(project: Path) -> None:
+    before = read(result(project, "solve_dd")).risk.values
+    sgd_written = result(project, "run_sgd").stat().st_mtime_ns
+    edit(project / "scripts/meanfield/measure.py", "scale * np.sqrt(2", "1.01 * scale * np.sqrt(2")
+    assert planned(project) >= AFTER_DD
+    edit(project / "scripts/meanfield/measure.py", "1.01 * scale", "scale")
+    assert planned(project) == set()
+    edit(project / "scripts/meanfield/flow.py", "_SAFETY, _PROP", "_SAFETY_, _PROP")
+    edit(project / "scripts/meanfield/flow.py", "# The proportional", "_SAFETY = 0.5\n# The prop")
+    assert planned(project) == AFTER_DD
+    run(project)
+    assert (read(result(project, "solve_dd")).risk.values != before).any()
+    assert result(project, "run_sgd").stat().st_mtime_ns == sgd_written
+
+
+def test_editing_a_kernel_changes_compiled_code(project: Path) -> None:
+    """The edit is in a module that the kernels import, where numba alone would not look."""
+    before = read(result(project, "run_sgd"))
+    edit(project / "scripts/meanfield/random.py", "LABEL = 2", "LABEL = 7")
+    assert planned(project) == {"generate_data"} | AFTER_SGD
+    run(project)
+    after = read(result(project, "run_sgd"))
+    assert (after.theta.values != before.theta.values).any()
+    assert (after.omega.isel(time=0).values == before.omega.isel(time=0).values).all()
+
+
+def test_editing_a_comment_or_docstring_reruns_nothing(project: Path) -> None:
+    for name in ("sgd/blocks.py", "flow.py", "store.py", "provenance.py"):
+        path = project / "scripts/meanfield" / name
+        path.write_text("# A new first line.\n" + path.read_text().replace('"""', '"""New. ', 1))
+    assert planned(project) == set()
+
+
+def test_step_size_reruns_sgd_and_not_the_limit_there_and_back(project: Path) -> None:
+    before = result(project, "run_sgd").read_bytes()
+    original = yaml.safe_load((project / "config/quick.yaml").read_text())
+    step_size = original["overrides"]["figure_1"]["sgd"]["step_size"]
+    override(project, "sgd.step_size", 2 * float(step_size))
+    assert planned(project) == AFTER_SGD
+    run(project)
+    assert result(project, "run_sgd").read_bytes() != before
+    override(project, "sgd.step_size", step_size)
+    assert planned(project) == AFTER_SGD
+    run(project)
+    assert result(project, "run_sgd").read_bytes() == before  # the same bits again
+
+
+def test_forced_stage_gives_the_same_bits(project: Path) -> None:
+    before = result(project, "solve_dd").read_bytes()
+    run(project, "--forcerun", "solve_dd", "--")
+    assert result(project, "solve_dd").read_bytes() == before
+
+
+def test_audit_names_every_stale_file_without_metadata(project: Path) -> None:
+    shutil.rmtree(project / ".snakemake/metadata")
+    override(project, "sgd.step_size", 3e-5)
+    (project / "results/quick/figures/figure_1.svg").unlink()
+    status, output = snakemake(project, "audit", *QUICK, "--cores", "1")
+    assert status != 0
+    results = "results/quick"
+    stale = [f"{results}/figure_1.nc", f"{results}/runs/figure_1/run_sgd/base.nc"]
+    stale += [f"{results}/figures/figure_1.{suffix}" for suffix in ("csv", "pdf", "png", "txt")]
+    listed = set(re.findall(r"^(\w+) +(results/\S+)$", output, re.MULTILINE))
+    assert listed == {("stale", path) for path in stale} | {
+        ("missing", f"{results}/figures/figure_1.svg")
+    }
+
+
+def test_a_sweep_over_the_step_size_shares_one_limit(project: Path) -> None:
+    override(project, "sweep", {"sgd.step_size": [1e-5, 2e-5]})
+    status, output = snakemake(project, *QUICK, "-n")
+    assert status == 0, output
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
+    assert counts["run_sgd"] == "2"
+    assert "solve_dd" not in counts
+    assert "generate_data" not in counts
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("config/quick.yaml", "neurons: 200", "neurones: 200", ["sgd.neurones", "sgd.neurons"]),
+        ("config/quick.yaml", "neurons: 200", "neurons: 0", ["sgd.neurons", "0", "at least 1"]),
+        ("config/experiments/figure_1.yaml", "kind: ridge", "kind: rigde", ["rigde", "ridge"]),
+        ("config/experiments/figure_1.yaml", "dimension: 40", "dimension: [40", ["line"]),
+        ("config/config.yaml", "seeds: [1,", "seeds: [1: 2,", ["line 5"]),
+    ],
+)
+def test_bad_input_is_one_clear_error_before_any_job(
+    project: Path, file: str, old: str, new: str, expected: list[str]
+) -> None:
+    edit(project / file, old, new)
+    before = {path: path.stat().st_mtime_ns for path in (project / "results").rglob("*")}
+    status, output = snakemake(project, *QUICK, "--cores", "1")
+    assert status != 0
+    assert Path(file).name in output
+    for text in expected:
+        assert text in output
+    assert "Traceback" not in output
+    assert "rule " not in output
+    assert {path: path.stat().st_mtime_ns for path in (project / "results").rglob("*")} == before
+
+
+def test_experiment_named_like_a_rule_is_refused(project: Path) -> None:
+    experiments = project / "config/experiments"
+    shutil.copy(experiments / "figure_1.yaml", experiments / "audit.yaml")
+    status, output = snakemake(project, *QUICK, "-n")
+    assert status != 0
+    assert "audit" in output
+    assert "audit.yaml" in output
+
+
+def test_interpreter_path_with_a_space_is_refused(project: Path, tmp_path: Path) -> None:
+    if sys.prefix == sys.base_prefix:
+        pytest.skip("needs to run in a virtual environment, to reach it by another path")
+    environment = tmp_path / "with space"
+    environment.symlink_to(sys.prefix)
+    status, output = snakemake(project, *QUICK, "-n", python=str(environment / "bin/python"))
+    assert status != 0
+    assert "contains a space" in output
+
+
+def test_diverging_run_says_where_and_what_to_lower_and_writes_nothing(project: Path) -> None:
+    old = result(project, "run_sgd")
+    override(project, "neuron.activation.right_slope", 50.0)
+    override(project, "sgd.step_size", 0.5)
+    override(project, "time", {"horizon": 100, "snapshots": [0, 100], "curve_points": 2})
+    override(project, "figure", None)
+    status, output = snakemake(project, str(old.relative_to(project)), *QUICK, "--cores", "1")
+    assert status != 0
+    assert re.search(r"Divergence: .*step \d+", output)
+    assert "sgd.step_size" in output
+    assert not old.exists()
+    assert "Traceback" in (project / "results/quick/logs/figure_1/run_sgd/base.log").read_text()
+
+
+def test_rules_are_documented_and_lint_is_clean(finished: Path) -> None:
+    status, output = snakemake(finished, "--list-rules")
+    assert status == 0
+    rules = {path.stem for path in (finished / "workflow/rules").glob("*.smk")}
+    rules = rules - {"common", "plan"} | {"all", "figure_1"}
+    for rule in rules:
+        assert re.search(rf"^{rule}\n +\S", output, re.MULTILINE), f"{rule} has no docstring"
+    status, output = snakemake(finished, "--lint")
+    assert status == 0, output
