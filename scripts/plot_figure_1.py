@@ -27,6 +27,9 @@ from meanfield.figures import (
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
 
+SHRUNK = 0.25
+"""Radius below which the activation of Figure 1 is flat on nearly all data: such neurons stay."""
+
 
 def main(
     *,
@@ -48,7 +51,7 @@ def main(
     use_style()
     figure = plt.figure(figsize=(PAGE_WIDTH, 5.6), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1])
-    draw_radii(upper.subplots(2, 3, sharex=True), histograms)
+    draw_radii(upper.subplots(2, 3), histograms)
     draw_risks(lower.subplots(1, 2), curves)
 
     words = describe(settings["title"], histograms, curves, selected)
@@ -59,52 +62,44 @@ def main(
 
 
 def radial_data(selected: Mapping[str, xr.Dataset], figure: Mapping[str, Any]) -> pd.DataFrame:
-    """Return histograms of SGD's radii over all seeds, and DD's density, as a long table."""
+    """Return histograms of SGD's radii over all seeds, and DD's density, as a long table.
+
+    Rows of the series "SGD, shrunk" and "DD, shrunk" give the mass (y) below `SHRUNK` (x).
+    """
     sgd, dd = selected["sgd"], selected["dd"]
     tables = []
     for time in figure["histogram_times"]:
         radii = sgd.omega.sel(time=time, invariant="r").values
         radii = radii[np.isfinite(radii)]
         height, edges = np.histogram(radii, bins=figure["bins"], density=True)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "panel": "a",
-                    "series": "SGD",
-                    "t": time,
-                    "x": 0.5 * (edges[1:] + edges[:-1]),
-                    "y": height,
-                    "low": edges[:-1],
-                    "high": edges[1:],
-                }
-            )
-        )
+        bars = {"x": 0.5 * (edges[1:] + edges[:-1]), "y": height}
+        bars |= {"low": edges[:-1], "high": edges[1:]}
         density = dd.density.sel(time=time).dropna("radius")
-        tables.append(
-            pd.DataFrame(
-                {
-                    "panel": "a",
-                    "series": "DD",
-                    "t": time,
-                    "x": density.radius.values,
-                    "y": density.values,
-                }
-            )
-        )
+        atoms = dd.omega.sel(time=time, invariant="r")
+        series = {
+            "SGD": bars,
+            "DD": {"x": density.radius.values, "y": density.values},
+            "SGD, shrunk": {"x": [SHRUNK], "y": [np.mean(radii < SHRUNK)]},
+            "DD, shrunk": {"x": [SHRUNK], "y": [float(dd.mass.where(atoms < SHRUNK).sum())]},
+        }
+        tables += [
+            pd.DataFrame({"panel": "a", "series": name, "t": time, **columns})
+            for name, columns in series.items()
+        ]
     return pd.concat(tables, ignore_index=True)
 
 
 def risk_data(selected: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """Return the risks, and what width adds to them, as a long table."""
+    """Return the risks, and what width adds to SGD's, as a long table."""
     sgd, dd = selected["sgd"], selected["dd"]
     neurons = int(np.isfinite(sgd.omega.isel(seed=0, time=0, invariant=0)).sum())
     total = sgd.reduced_risk + sgd.fluctuation
     series = {
         ("b", "SGD"): total,
         ("b", "DD"): dd.risk,
-        ("b", "DD + K/N"): dd.risk + dd.width_coefficient / neurons,
-        ("c", "SGD"): sgd.fluctuation,
-        ("c", "K/N"): dd.fluctuation_coefficient / neurons,
+        ("c", "SGD - DD"): total - dd.risk,
+        ("c", "SGD, fluctuation"): sgd.fluctuation,
+        ("c", "independent draws"): dd.fluctuation_coefficient / neurons,
     }
     tables = []
     for (panel, name), values in series.items():
@@ -113,7 +108,7 @@ def risk_data(selected: Mapping[str, xr.Dataset]) -> pd.DataFrame:
         frame["y"] = (values.mean("seed") if over_seeds else values).values
         if over_seeds:
             frame |= {"low": values.min("seed").values, "high": values.max("seed").values}
-        tables.append(pd.DataFrame(frame))
+        tables.append(pd.DataFrame(frame).dropna(subset="y"))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -121,25 +116,41 @@ def draw_radii(panels: np.ndarray, data: pd.DataFrame) -> None:
     """Draw SGD's histogram and DD's density at each time, one panel each."""
     times = data["t"].unique()
     for axes, time in zip(panels.flat, times, strict=False):
-        at_time = data[data["t"] == time]
-        bars, line = (at_time[at_time["series"] == name] for name in ("SGD", "DD"))
+        at_time = data[data["t"] == time].set_index("series")
+        bars, line = at_time.loc["SGD"], at_time.loc["DD"]
         sns.histplot(
             x=bars["x"],
             weights=bars["y"],
             bins=[*bars["low"], bars["high"].iloc[-1]],
             color=PALETTE["sgd"],
-            alpha=0.75,
+            alpha=1,
             linewidth=0,
             label="SGD",
             ax=axes,
         )
         sns.lineplot(x=line["x"], y=line["y"], color=PALETTE["dd"], label="DD", ax=axes)
         axes.set_title(f"$t = {time:g}$", pad=3)
-        axes.set(xlabel="", ylabel="", xlim=(0, data["x"].max()))
-        axes.set_ylim(0, 1.15 * max(bars["y"].max(), 1e-12))
+        axes.set(xlabel="", ylabel="", xlim=(0, line["x"].max()))
+        # The law of the neurons that do not shrink sets the scale; the peak of those that do is
+        # cut, and its mass is given in figures.
+        wide = line["x"] > SHRUNK
+        axes.set_ylim(0, 1.25 * line["y"][wide].max())
+        shrunk = {name: at_time.loc[f"{name}, shrunk", "y"] for name in ("SGD", "DD")}
+        if max(shrunk.values()) > 0.005:
+            axes.text(
+                0.06,
+                0.97,
+                f"$r < {SHRUNK:g}$\n"
+                + "\n".join(f"{name} {100 * mass:.1f} %" for name, mass in shrunk.items()),
+                transform=axes.transAxes,
+                va="top",
+                size=7,
+            )
         axes.get_legend().remove()
     for axes in panels.flat[len(times) :]:
         axes.set_axis_off()
+    for axes in panels.flat[:3]:
+        axes.set_xlim(0, 3)
     for axes in panels[-1]:
         axes.set_xlabel(r"norm of a weight vector, $r = \|w\|$")
     for axes in panels[:, 0]:
@@ -150,14 +161,20 @@ def draw_radii(panels: np.ndarray, data: pd.DataFrame) -> None:
 
 
 def draw_risks(panels: np.ndarray, data: pd.DataFrame) -> None:
-    """Draw the risk of SGD and DD against time, and beside it the part that width adds."""
-    roles = {"SGD": "sgd", "DD": "dd", "DD + K/N": "prediction", "K/N": "prediction"}
+    """Draw the risk of SGD and DD against time, and beside it what width adds to SGD's."""
+    roles = {
+        "SGD": "sgd",
+        "DD": "dd",
+        "SGD - DD": "neutral",
+        "SGD, fluctuation": "sgd",
+        "independent draws": "prediction",
+    }
     labels = {
-        ("b", "SGD"): r"SGD, $R_N$: mean and range of seeds",
-        ("b", "DD"): r"DD, $R(\rho_t)$",
-        ("b", "DD + K/N"): r"DD with width, $R(\rho_t) + K(\rho_t)/N$",
-        ("c", "SGD"): r"SGD, $\mathrm{E\,Var}(\hat y \mid s, y)$: mean and range",
-        ("c", "K/N"): r"$N$ independent draws of $\rho_t$",
+        "SGD": r"SGD, $R_N$: mean and range of seeds",
+        "DD": r"DD, $R(\rho_t)$",
+        "SGD - DD": r"SGD above DD, $R_N - R(\rho_t)$",
+        "SGD, fluctuation": r"SGD, $\mathrm{E\,Var}(\hat y \mid s, y)$",
+        "independent draws": r"the same of $N$ independent draws of $\rho_t$",
     }
     ylabels = {"b": r"risk $R$", "c": "finite-width part of the risk"}
     for axes, panel in zip(panels, "bc", strict=True):
@@ -170,7 +187,7 @@ def draw_risks(panels: np.ndarray, data: pd.DataFrame) -> None:
                 y=curve["y"],
                 color=color,
                 linestyle=DASHES[role],
-                label=labels[panel, str(name)],
+                label=labels[str(name)],
                 linewidth=2.6 if role == "sgd" else 1.2,
                 ax=axes,
             )
@@ -178,9 +195,11 @@ def draw_risks(panels: np.ndarray, data: pd.DataFrame) -> None:
                 axes.fill_between(
                     curve["x"], curve["low"], curve["high"], color=color, alpha=0.35, linewidth=0
                 )
-        axes.set(xlabel=r"time $t = k\varepsilon$", ylabel=ylabels[panel], ylim=(0, None))
-        axes.set_xlim(0, shown["x"].max())
-        axes.legend(loc="best")
+        axes.set(
+            xlabel=r"time $t = k\varepsilon$", ylabel=ylabels[panel], xlim=(0, shown["x"].max())
+        )
+        axes.set_ylim(0, 1.3 * shown["y"].max() if panel == "c" else None)
+        axes.legend(loc="upper right")
         letter(axes, panel)
     sns.despine(fig=panels[0].figure)
 
@@ -201,8 +220,8 @@ def describe(
         f"prediction, averaged over runs, is at most {float(ratio):.2f} times that of independent "
         f"draws. (b) Risk against time: the limit falls from {risks['DD', first]:.3f} to "
         f"{risks['DD', last]:.3f}, SGD from {risks['SGD', first]:.3f} to "
-        f"{risks['SGD', last]:.3f}. (c) The part of SGD's risk due to finite width, against "
-        "the value for independent neurons."
+        f"{risks['SGD', last]:.3f}. (c) How far SGD's risk is above the limit's, and the part of "
+        "it that only finite networks have, against that of independent draws from the limit."
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from meanfield.activations import PiecewiseLinear
-from meanfield.flow import Flow, FlowError, _Stepper, solve
+from meanfield.flow import Flow, FlowError, _interpolate, _Stepper, solve
 from meanfield.functionals import field
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii, gaussian_radius_density
@@ -59,8 +59,6 @@ def test_exact_solution() -> None:
 
 
 def test_one_step_has_order_five_and_its_interpolant_four() -> None:
-    from meanfield.flow import _interpolate
-
     errors, inner = [], []
     for step in (0.2, 0.1):
         stepper = _Stepper(Linear(), ATOM, 1e-9)
@@ -78,16 +76,20 @@ def unpack(measure: Measure) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_observed_order_on_the_dynamics() -> None:
-    """With fixed steps the error at t = 0.5 falls as the fifth power of the step."""
+    """With fixed steps the error at t = 0.5 falls at least as the fifth power of the step.
+
+    Until the error meets the roughness of the table's slope, near 1e-10, the order seen is between
+    5 and 7: the steps are still long for the steepest particles.
+    """
     reference = solve(PROBLEM, MEASURE, [0.5], tolerance=1e-13).omega[0]
     errors = []
-    for count in (24, 48):
+    for count in (12, 48):
         stepper = _Stepper(PROBLEM, MEASURE, 1e-9)
         omega, here = MEASURE.omega, field(PROBLEM, *unpack(MEASURE))
         for _ in range(count):
             omega, here, _, _ = stepper.attempt(omega, here, 0.5 / count)
         errors.append(np.max(np.abs(omega - reference)))
-    assert np.log2(errors[0] / errors[1]) == pytest.approx(5, abs=0.7)
+    assert np.log2(errors[0] / errors[1]) / 2 > 4.9
 
 
 def test_dop853_agrees() -> None:
@@ -113,7 +115,7 @@ def figure_1() -> Flow:
 
 def test_figure_1_settled_risks(figure_1: Flow) -> None:
     expected = [
-        1.70448171, 1.33897962, 1.07060705, 1.01142925, 0.85902755, 0.52180160, 0.17532406
+        1.70448171, 1.33897956, 1.07060706, 1.01142925, 0.85902758, 0.52180169, 0.17532411
     ]  # fmt: skip
     np.testing.assert_allclose(figure_1.risk, expected, rtol=0, atol=3e-6)
 

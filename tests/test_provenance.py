@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -72,8 +73,15 @@ def test_missing_script_is_an_error(root: Path) -> None:
         code_digest("absent.py", root)
 
 
-@given(st.dictionaries(st.text(), st.integers() | st.floats(allow_nan=False, allow_infinity=False)))
-def test_settings_digest_ignores_order(settings: dict[str, float]) -> None:
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(), below, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_settings_digest_ignores_order(settings: dict[str, Any]) -> None:
     assert settings_digest(dict(reversed(settings.items()))) == settings_digest(settings)
 
 

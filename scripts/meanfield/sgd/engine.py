@@ -13,7 +13,8 @@ import numpy.typing as npt
 from meanfield.activations import PiecewiseLinear
 from meanfield.random import split_seed
 from meanfield.sampling import IsotropicLaw
-from meanfield.sgd.blocks import BLOCK, GROUP, TILE, advance
+from meanfield.sgd.blocks import BLOCK, advance
+from meanfield.sgd.panels import pack, pieces_of, unpack
 from meanfield.sgd.reference import Divergence, Precision, Recorder, check_run
 
 _STEPS_PER_CALL = 1024 * BLOCK
@@ -63,8 +64,8 @@ def run(
     k0, k1 = split_seed(seed)
     rate = number(2 * step_size)
     scales = (number(1 + law.delta), number(1 - law.delta))
-    pieces = _pieces(activation, theta.dtype)
-    panels = _pack(theta)
+    pieces = pieces_of(activation, theta.dtype)
+    panels = pack(theta)
 
     def advance_to(panels: npt.NDArray[Any], step: int, target: int) -> None:
         while step < target:
@@ -87,35 +88,8 @@ def run(
         if snapshot > boundary:
             state = panels.copy()
             advance_to(state, boundary, snapshot)
-        theta = _unpack(state, neurons, dimension)
+        theta = unpack(state, neurons, dimension)
         if not np.isfinite(theta).all():
             raise Divergence(snapshot, seed, step_size)
         record(snapshot, theta.copy())
     return theta
-
-
-def _pieces(activation: PiecewiseLinear, dtype: np.dtype[Any]) -> tuple[Any, ...]:
-    """Slopes, intercepts and knots as nested tuples, whose length the compiler knows."""
-    slopes = activation.slopes.astype(dtype)
-    intercepts = activation.intercepts.astype(dtype)
-    knots = np.asarray(activation.knots, dtype=dtype)
-    later = tuple(zip(knots, slopes[1:], intercepts[1:], strict=True))
-    return (slopes[0], intercepts[0]), later
-
-
-def _pack(theta: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Panels (P, (D + BLOCK) * TILE) of weights (N, d); padding is zero."""
-    neurons, dimension = theta.shape
-    rows = -(-dimension // GROUP) * GROUP
-    count = -(-neurons // TILE)
-    padded = np.zeros((count * TILE, rows), dtype=theta.dtype)
-    padded[:neurons, :dimension] = theta
-    panels = np.zeros((count, rows + BLOCK, TILE), dtype=theta.dtype)
-    panels[:, :rows] = padded.reshape(count, TILE, rows).transpose(0, 2, 1)
-    return panels.reshape(count, -1)
-
-
-def _unpack(panels: npt.NDArray[Any], neurons: int, dimension: int) -> npt.NDArray[Any]:
-    """Weights (N, d) from panels, as a new array."""
-    weights = panels.reshape(len(panels), -1, TILE)[:, :dimension].transpose(0, 2, 1)
-    return np.ascontiguousarray(weights.reshape(-1, dimension)[:neurons])
