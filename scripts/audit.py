@@ -35,11 +35,10 @@ def audit(expected: Mapping[str, str]) -> dict[str, str]:
 def report(wrong: Mapping[str, str], total: int) -> str:
     """Return the outcome in words, a line for each result that is not as it should be."""
     lines = [f"{state:<8} {path}" for path, state in sorted(wrong.items())]
-    lines.append(
-        f"{len(wrong)} of {total} results are not up to date; remake them with: snakemake --cores all"
-        if wrong
-        else f"All {total} results are up to date."
-    )
+    if wrong:
+        lines.append(f"{len(wrong)} of {total} results are not up to date; remake: snakemake")
+    else:
+        lines.append(f"All {total} results are up to date.")
     return "\n".join(lines)
 
 

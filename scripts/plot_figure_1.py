@@ -50,7 +50,7 @@ def main(
 
     use_style()
     figure = plt.figure(figsize=(PAGE_WIDTH, 5.6), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1])
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.25, 1])[:, 0]
     draw_radii(upper.subplots(2, 3), histograms)
     draw_risks(lower.subplots(1, 2), curves)
 
@@ -106,8 +106,11 @@ def risk_data(selected: Mapping[str, xr.Dataset]) -> pd.DataFrame:
         over_seeds = "seed" in values.dims
         frame = {"panel": panel, "series": name, "t": values.time.values, "x": values.time.values}
         frame["y"] = (values.mean("seed") if over_seeds else values).values
-        if over_seeds:
+        if over_seeds and panel == "b":
             frame |= {"low": values.min("seed").values, "high": values.max("seed").values}
+        elif over_seeds:  # small differences: how well their mean is known is what matters
+            error = values.std("seed", ddof=1) / np.sqrt(values.sizes["seed"])
+            frame |= {"low": frame["y"] - error.values, "high": frame["y"] + error.values}
         tables.append(pd.DataFrame(frame).dropna(subset="y"))
     return pd.concat(tables, ignore_index=True)
 
@@ -130,7 +133,7 @@ def draw_radii(panels: np.ndarray, data: pd.DataFrame) -> None:
         )
         sns.lineplot(x=line["x"], y=line["y"], color=PALETTE["dd"], label="DD", ax=axes)
         axes.set_title(f"$t = {time:g}$", pad=3)
-        axes.set(xlabel="", ylabel="", xlim=(0, line["x"].max()))
+        axes.set(xlabel="", ylabel="")
         # The law of the neurons that do not shrink sets the scale; the peak of those that do is
         # cut, and its mass is given in figures.
         wide = line["x"] > SHRUNK
@@ -149,8 +152,10 @@ def draw_radii(panels: np.ndarray, data: pd.DataFrame) -> None:
         axes.get_legend().remove()
     for axes in panels.flat[len(times) :]:
         axes.set_axis_off()
-    for axes in panels.flat[:3]:
-        axes.set_xlim(0, 3)
+    for row in panels:  # one scale a row: the reader compares along it
+        right = max(axes.dataLim.x1 for axes in row)
+        for axes in row:
+            axes.set_xlim(0, right)
     for axes in panels[-1]:
         axes.set_xlabel(r"norm of a weight vector, $r = \|w\|$")
     for axes in panels[:, 0]:
@@ -172,9 +177,9 @@ def draw_risks(panels: np.ndarray, data: pd.DataFrame) -> None:
     labels = {
         "SGD": r"SGD, $R_N$: mean and range of seeds",
         "DD": r"DD, $R(\rho_t)$",
-        "SGD - DD": r"SGD above DD, $R_N - R(\rho_t)$",
-        "SGD, fluctuation": r"SGD, $\mathrm{E\,Var}(\hat y \mid s, y)$",
-        "independent draws": r"the same of $N$ independent draws of $\rho_t$",
+        "SGD - DD": r"SGD above DD, $R_N - R(\rho_t)$: mean $\pm$ s.e.",
+        "SGD, fluctuation": r"of it $\mathrm{E\,Var}(\hat y \mid s, y)$",
+        "independent draws": r"the same for $N$ independent draws of $\rho_t$",
     }
     ylabels = {"b": r"risk $R$", "c": "finite-width part of the risk"}
     for axes, panel in zip(panels, "bc", strict=True):
@@ -198,7 +203,7 @@ def draw_risks(panels: np.ndarray, data: pd.DataFrame) -> None:
         axes.set(
             xlabel=r"time $t = k\varepsilon$", ylabel=ylabels[panel], xlim=(0, shown["x"].max())
         )
-        axes.set_ylim(0, 1.3 * shown["y"].max() if panel == "c" else None)
+        axes.set_ylim(0, 1.45 * shown["y"].max() if panel == "c" else None)
         axes.legend(loc="upper right")
         letter(axes, panel)
     sns.despine(fig=panels[0].figure)

@@ -70,7 +70,7 @@ def main(
             law=law,
             activation=neuron.activation,
             step_size=settings["sgd"]["step_size"],
-            snapshot_steps=steps,
+            snapshot_steps=steps.tolist(),
             seed=seed,
             precision=settings["sgd"]["precision"],
             record=record,

@@ -15,17 +15,17 @@ import xarray as xr
 
 from meanfield import flow
 from meanfield.laws import make_law
-from meanfield.measure import Measure, gaussian_radii, gaussian_radius_density
+from meanfield.measure import Measure, gaussian_radii
+from meanfield.metrics import Quantiles
 from meanfield.neurons import make_neuron
 from meanfield.problem import make_problem
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
-from meanfield.transport import transported_density
 from meanfield.width import width_coefficients
 
 RADIUS_SPACING = 0.005
-"""Distance of the radii at which the density is stored; the same for all points of a sweep, so that
+"""Width of the cells over which the density is stored; the same for all points of a sweep, so that
 their grids are parts of one another."""
 
 
@@ -40,12 +40,8 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     path = flow.solve(problem, initial, times, tolerance=dd["tolerance"])
     seconds = perf_counter() - started
 
-    radius = RADIUS_SPACING * np.arange(np.ceil(path.omega.max() / RADIUS_SPACING) + 1)
-    start = initial.omega[:, 0]
-    start_density = gaussian_radius_density(law.dimension, settings["initial"]["scale"], start)
-    density = [
-        transported_density(start, omega[:, 0], start_density, radius) for omega in path.omega
-    ]
+    edges = RADIUS_SPACING * np.arange(np.ceil(path.omega.max() / RADIUS_SPACING) + 2)
+    density = [Quantiles(levels, omega[:, 0]).density(edges) for omega in path.omega]
     coefficients = [
         width_coefficients(problem, Measure(omega, initial.mass), law, neuron)
         for omega in path.omega
@@ -64,7 +60,11 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
             "rejected_steps": path.rejected,
             "right_hand_sides": path.rhs_calls,
         },
-        coords={"time": times, "radius": radius, "invariant": list(problem.invariant_names)},
+        coords={
+            "time": times,
+            "radius": edges[:-1] + RADIUS_SPACING / 2,
+            "invariant": list(problem.invariant_names),
+        },
     )
     write(dataset, limit, title="Distributional dynamics", origin=origin, backend="numpy")
     LOG.info(

@@ -10,10 +10,9 @@ from meanfield.activations import PiecewiseLinear
 from meanfield.flow import Flow, FlowError, _interpolate, _Stepper, solve
 from meanfield.functionals import field
 from meanfield.laws import IsotropicGaussians
-from meanfield.measure import Measure, gaussian_radii, gaussian_radius_density
+from meanfield.measure import Measure, gaussian_radii
 from meanfield.neurons import Ridge
 from meanfield.problem import Problem, make_problem
-from meanfield.transport import transported_density
 
 RIDGE = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
 FIGURE_1_TIMES = np.array([0, 0.1, 1, 2, 4, 6, 10])
@@ -134,15 +133,6 @@ def test_refinement_changes_the_risk_little(figure_1: Flow) -> None:
     more_atoms = solve(PROBLEM, finer, FIGURE_1_TIMES, tolerance=1e-6).risk
     for refined in (tighter, more_nodes, more_atoms):
         assert np.max(np.abs(refined - figure_1.risk)) < 1e-5
-
-
-def test_density_integrates_to_one(figure_1: Flow) -> None:
-    start = figure_1.omega[0, :, 0]
-    density = gaussian_radius_density(40, 0.8, start)
-    grid = np.linspace(0, 7, 20_001)
-    for omega in figure_1.omega[:, :, 0]:
-        transported = transported_density(start, omega, density, grid)
-        assert np.trapezoid(transported, grid) == pytest.approx(1, abs=1e-3)
 
 
 def test_dissipation_is_the_slope_of_the_risk() -> None:

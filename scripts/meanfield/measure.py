@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaincinv, gammaln
+from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from meanfield.quadrature import gauss_legendre
 
@@ -84,31 +84,6 @@ def gaussian_radii(dimension: int, scale: float, atoms: int) -> InitialRadii:
     levels, mass = gauss_legendre(atoms)
     radii = scale * np.sqrt(2 * gammaincinv(dimension / 2, levels) / dimension)
     return InitialRadii(Measure(radii[:, np.newaxis], mass), levels)
-
-
-def gaussian_radius_density(dimension: int, scale: float, radius: ArrayLike) -> Floats:
-    """Return the density of ||w|| for w ~ N(0, (kappa^2 / d) I_d).
-
-    rho_0(r) = 2 (d/2)^(d/2) r^(d-1) exp(-d r^2 / (2 kappa^2)) / (Gamma(d/2) kappa^d), 0 for r < 0.
-
-    Args:
-        dimension: d >= 1.
-        scale: kappa > 0.
-        radius: radii r, any shape.
-
-    Returns:
-        The density at r, in the shape of ``radius``.
-
-    Raises:
-        ValueError: if an argument is out of range.
-    """
-    _check_gaussian(dimension, scale)
-    scaled = np.asarray(radius, dtype=np.float64) / scale
-    half = dimension / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        power = (dimension - 1) * np.log(np.maximum(scaled, 0.0)) if dimension > 1 else 0.0
-        logarithm = half * np.log(half) - gammaln(half) + power - half * scaled**2
-    return np.where(scaled < 0, 0.0, 2 * np.exp(logarithm) / scale)
 
 
 def _check_gaussian(dimension: int, scale: float) -> None:

@@ -97,6 +97,14 @@ class Quantiles:
         points = np.asarray(radius, dtype=np.float64)
         return self._invert(points, "left"), self._invert(points, "right")
 
+    def density(self, edges: ArrayLike) -> Floats:
+        """Return the density averaged over the cells between increasing edges, shape (n - 1,).
+
+        Averages conserve mass also where a peak is narrower than a cell.
+        """
+        bounds = np.asarray(edges, dtype=np.float64)
+        return np.diff(self.distribution(bounds)[1]) / np.diff(bounds)
+
     def _invert(self, points: Floats, side: Literal["left", "right"]) -> Floats:
         """Return the end of {u: r(u) < point} ("left") or of {u: r(u) <= point} ("right")."""
         breaks, cubics = self._curve.x, self._curve.c

@@ -119,7 +119,7 @@ class Plan:
             )
 
     def _plan_aggregate(self, experiment: str, points: tuple[Point, ...]) -> Job:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "point": point_id(point, "aggregate_runs"),
                 "swept": dict(point.swept),

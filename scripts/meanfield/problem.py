@@ -8,7 +8,6 @@ the risk, the potential and the velocity of any measure follow from phi(omega_j;
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from array_api_compat import array_namespace
 
 from meanfield.laws import IsotropicGaussians
@@ -42,7 +41,7 @@ class Problem(Protocol):
         """phi, shape (J, Q), and its gradients in omega, shape (J, Q, k)."""
 
     def features_at(self, omega: Any, s: Any) -> Any:
-        """phi(omega_j; s_i) by the closed form, shape (J, n), for data invariants s (n, m)."""
+        """phi(omega_j; s_i), shape (J, n), for data invariants s of shape (n, m)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +74,7 @@ class IsotropicRidge:
 
     def features(self, omega: Any) -> Any:
         """phi(r_j; s_q) from the table, shape (J, Q), for omega of shape (J, 1)."""
-        # Formed as (Q, J): the loops over the many atoms are then the inner ones.
-        return self.mean.value(self.norms[:, None] * abs(omega[:, 0])).T
+        return self.features_at(omega, self.norms[:, None])
 
     def features_and_gradients(self, omega: Any) -> tuple[Any, Any]:
         """phi(r_j; s_q), shape (J, Q), and d phi / d r, shape (J, Q, 1), from the table."""
@@ -88,14 +86,11 @@ class IsotropicRidge:
         return value.T, (slope * norms * sign).T[:, :, None]
 
     def features_at(self, omega: Any, s: Any) -> Any:
-        """phi(r_j; s_i) by the closed form, shape (J, n), for omega (J, 1) and s (n, 1)."""
-        xp = array_namespace(omega, s)
-        radii, norms = np.asarray(omega), np.asarray(s)
-        if radii.shape[1:] != (1,) or norms.shape[1:] != (1,):
-            raise ValueError(
-                f"expected omega (J, 1) and s (n, 1), got {radii.shape}, {norms.shape}"
-            )
-        return xp.asarray(self.mean.mean(radii * norms[:, 0]))
+        """phi(r_j; s_i) from the table, shape (J, n), for omega (J, 1) and s (n, 1)."""
+        if omega.shape[1:] != (1,) or s.shape[1:] != (1,):
+            raise ValueError(f"expected omega (J, 1) and s (n, 1), got {omega.shape}, {s.shape}")
+        # Formed as (n, J): the loops over the many atoms are then the inner ones.
+        return self.mean.value(s * abs(omega[:, 0])).T
 
 
 def make_problem(law: Any, neuron: Any, nodes: int) -> Problem:

@@ -43,7 +43,7 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
 
 
 def _arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
-    wildcards = dict(snakemake.wildcards.items())
+    wildcards: dict[str, str] = dict(snakemake.wildcards.items())
     origin = Origin(
         stage=snakemake.rule,
         experiment=wildcards.get("experiment", wildcards.get("figure", "")),

@@ -35,7 +35,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "omega": ("invariants of the neurons, omega", "1"),
     "mass": ("mass of an atom", "1"),
     "level": ("level u of the quantile function at an atom", "1"),
-    "density": ("density of the radii, rho_t(r)", "1"),
+    "density": ("density of the radii, rho_t(r), averaged over a cell", "1"),
     "risk": ("population risk, R", "1"),
     "risk_stderr": ("standard error of the risk over the test set", "1"),
     "reduced_risk": ("risk R of the empirical measure of the invariants", "1"),
