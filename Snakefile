@@ -28,6 +28,7 @@ rule all:
 for name in PLAN.experiments:
 
     rule:
+        """Make the aggregate and the figures of the experiment of this name."""
         name:
             name
         input:

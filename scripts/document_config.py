@@ -29,7 +29,7 @@ INTRODUCTION = """\
 <!-- Written by scripts/document_config.py from the settings models; edit those. -->
 
 `config.yaml` says what to run. Each file of `experiments/` is one experiment and needs no code.
-`quick.yaml` runs everything at toy size: `snakemake --cores --configfile config/quick.yaml`.
+`quick.yaml` runs everything at toy size: `snakemake --cores all --configfile config/quick.yaml`.
 A key that is not listed here, or a value out of its range, stops the workflow before its first job;
 the message names the file, the key, the value and what is allowed.
 

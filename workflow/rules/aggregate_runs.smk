@@ -5,20 +5,20 @@ rule aggregate_runs:
         solve_dd=results_of("solve_dd", stage="aggregate_runs"),
     output:
         aggregate=f"{RESULTS}/{{experiment}}.nc",
-    params:
-        settings=settings_of("aggregate_runs"),
-        code=code_of("aggregate_runs"),
-        digest=digest_of("aggregate_runs"),
     log:
         f"{RESULTS}/logs/{{experiment}}/aggregate_runs.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/aggregate_runs.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=30,
-    conda:
-        "../../envs/cpu.yaml"
+    params:
+        settings=settings_of("aggregate_runs"),
+        code=code_of("aggregate_runs"),
+        digest=digest_of("aggregate_runs"),
     message:
         "Aggregating the runs of {wildcards.experiment}"
     script:

@@ -1,17 +1,17 @@
 rule audit:
     """Compare what every result was made from with what the configuration asks for now."""
-    params:
-        expected=PLAN.expected_digests(),
     log:
         f"{RESULTS}/logs/audit.log",
     benchmark:
         f"{RESULTS}/benchmarks/audit.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
-    conda:
-        "../../envs/cpu.yaml"
+    params:
+        expected=PLAN.expected_digests(),
     message:
         "Auditing {RESULTS}"
     script:

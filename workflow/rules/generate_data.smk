@@ -2,20 +2,20 @@ rule generate_data:
     """Draw the initial weights of every seed and the test set."""
     output:
         data=f"{RESULTS}/runs/{{experiment}}/generate_data/{{point}}.nc",
-    params:
-        settings=settings_of("generate_data"),
-        code=code_of("generate_data"),
-        digest=digest_of("generate_data"),
     log:
         f"{RESULTS}/logs/{{experiment}}/generate_data/{{point}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/generate_data/{{point}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/cpu.yaml"
+    params:
+        settings=settings_of("generate_data"),
+        code=code_of("generate_data"),
+        digest=digest_of("generate_data"),
     message:
         "Drawing initial weights and test set of {wildcards.experiment} ({wildcards.point})"
     script:

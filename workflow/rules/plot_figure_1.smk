@@ -10,22 +10,22 @@ rule plot_figure_1:
         ),
         table=f"{RESULTS}/figures/{{figure}}.csv",
         alt_text=f"{RESULTS}/figures/{{figure}}.txt",
-    wildcard_constraints:
-        figure=figures_of("plot_figure_1"),
-    params:
-        settings=settings_of("plot_figure_1"),
-        code=code_of("plot_figure_1"),
-        digest=digest_of("plot_figure_1"),
     log:
         f"{RESULTS}/logs/{{figure}}/plot_figure_1.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{figure}}/plot_figure_1.tsv"
+    wildcard_constraints:
+        figure=figures_of("plot_figure_1"),
+    conda:
+        "../../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/cpu.yaml"
+    params:
+        settings=settings_of("plot_figure_1"),
+        code=code_of("plot_figure_1"),
+        digest=digest_of("plot_figure_1"),
     message:
         "Drawing {wildcards.figure}"
     script:

@@ -4,20 +4,20 @@ rule run_sgd:
         data=result_of("generate_data", stage="run_sgd"),
     output:
         runs=f"{RESULTS}/runs/{{experiment}}/run_sgd/{{point}}.nc",
-    params:
-        settings=settings_of("run_sgd"),
-        code=code_of("run_sgd"),
-        digest=digest_of("run_sgd"),
     log:
         f"{RESULTS}/logs/{{experiment}}/run_sgd/{{point}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/run_sgd/{{point}}.tsv"
+    conda:
+        "../../envs/cpu.yaml"
     threads: lambda wildcards: len(settings_of("run_sgd")(wildcards)["seeds"])
     resources:
         mem_mb=4000,
         runtime=240,
-    conda:
-        "../../envs/cpu.yaml"
+    params:
+        settings=settings_of("run_sgd"),
+        code=code_of("run_sgd"),
+        digest=digest_of("run_sgd"),
     message:
         "Running SGD of {wildcards.experiment} ({wildcards.point}) on {threads} thread(s)"
     script:
