@@ -43,6 +43,7 @@ def main(
         seed = int(digest_of(origin.experiment, row["point"]), 16)
         generator = np.random.default_rng(seed)
         comparison.append(compare(sgd[-1], dd[-1], row["snapshots"], generator))
+        report(row["point"], comparison[-1])
     tree = xr.DataTree.from_dict(
         {
             "/sgd": by_point(sgd, settings["points"]),
@@ -72,6 +73,20 @@ def compare(
         _table("", "seed", measured) | _table("_draws", "draw", drawn),
         coords={"seed": sgd.seed, "snapshot": np.asarray(snapshots, dtype=float)},
     )
+
+
+def report(point: str, comparison: xr.Dataset) -> None:
+    """Log the W1 distances of SGD, each divided by the mean of those of independent draws."""
+    ratio = comparison.wasserstein / comparison.wasserstein_draws.mean("draw")
+    for snapshot in ratio.snapshot.values:
+        seeds = ratio.sel(snapshot=snapshot)
+        LOG.info(
+            "%s: t = %g: W1 to the limit, relative to independent draws: mean %.2f, largest %.2f",
+            point,
+            snapshot,
+            seeds.mean(),
+            seeds.max(),
+        )
 
 
 def _table(suffix: str, dimension: str, rows: Sequence[Distances]) -> dict[str, Any]:

@@ -121,6 +121,7 @@ def draw_radii(panels: np.ndarray, data: pd.DataFrame) -> None:
     for axes, time in zip(panels.flat, times, strict=False):
         at_time = data[data["t"] == time].set_index("series")
         bars, line = at_time.loc["SGD"], at_time.loc["DD"]
+        line = line[line["y"] > 0]
         sns.histplot(
             x=bars["x"],
             weights=bars["y"],
@@ -178,7 +179,7 @@ def draw_risks(panels: np.ndarray, data: pd.DataFrame) -> None:
         "SGD": r"SGD, $R_N$: mean and range of seeds",
         "DD": r"DD, $R(\rho_t)$",
         "SGD - DD": r"SGD above DD, $R_N - R(\rho_t)$: mean $\pm$ s.e.",
-        "SGD, fluctuation": r"of it $\mathrm{E\,Var}(\hat y \mid s, y)$",
+        "SGD, fluctuation": r"of which $\mathrm{E\,Var}(\hat y \mid s, y)$",
         "independent draws": r"the same for $N$ independent draws of $\rho_t$",
     }
     ylabels = {"b": r"risk $R$", "c": "finite-width part of the risk"}

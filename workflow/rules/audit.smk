@@ -2,8 +2,6 @@ rule audit:
     """Compare what every result was made from with what the configuration asks for now."""
     log:
         f"{RESULTS}/logs/audit.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/audit.tsv"
     conda:
         "../../envs/cpu.yaml"
     threads: 1
