@@ -32,25 +32,38 @@ def audit(expected: Mapping[str, str]) -> dict[str, str]:
     return wrong
 
 
-def report(wrong: Mapping[str, str], total: int) -> str:
-    """Return the outcome in words, a line for each result that is not as it should be."""
+def report(wrong: Mapping[str, str], stages: Mapping[str, str], options: str) -> str:
+    """Return the outcome in words: a line for each wrong result, and how to remake them.
+
+    Args:
+        wrong: path -> what is wrong with it.
+        stages: path of every result -> stage that makes it.
+        options: options with which snakemake was called, to be repeated.
+    """
+    if not wrong:
+        return f"All {len(stages)} results are up to date."
     lines = [f"{state:<8} {path}" for path, state in sorted(wrong.items())]
-    if wrong:
-        lines.append(f"{len(wrong)} of {total} results are not up to date; remake: snakemake")
-    else:
-        lines.append(f"All {total} results are up to date.")
+    # By name: without its metadata, or where only an intermediate is missing, Snakemake alone
+    # would find nothing to do.
+    names = list(dict.fromkeys(stage for path, stage in stages.items() if path in wrong))
+    lines.append(
+        f"{len(wrong)} of {len(stages)} results are not up to date; remake them with\n"
+        f"  snakemake --cores all{options} --forcerun {' '.join(names)}"
+    )
     return "\n".join(lines)
 
 
-def main(expected: Mapping[str, str], log_file: str | Path) -> int:
+def main(
+    expected: Mapping[str, str], stages: Mapping[str, str], options: str, log_file: str | Path
+) -> int:
     """Print and log the outcome; return the exit status."""
     wrong = audit(expected)
-    text = report(wrong, len(expected))
+    text = report(wrong, stages, options)
     Path(log_file).write_text(text + "\n", encoding="utf-8")
-    print(text, flush=True)
+    print(f"\n{text}\n", flush=True)
     return 1 if wrong else 0
 
 
 if "snakemake" in globals():
     job = globals()["snakemake"]
-    sys.exit(main(job.params.expected, job.log[0]))
+    sys.exit(main(job.params.expected, job.params.stages, job.params.options, job.log[0]))

@@ -17,6 +17,9 @@ from meanfield.sampling import initial_gaussian, sample_isotropic
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 
+TEST_SEED = 0
+"""Key of the test set: its streams are its own, so no seed of a run shares its numbers."""
+
 
 def main(*, settings: Mapping[str, Any], origin: Origin, data: str | Path) -> None:
     """Draw the initial weights and the test set, and store them."""
@@ -30,7 +33,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, data: str | Path) -> No
     )
     # One test set for all seeds: differences between seeds are then differences of networks.
     samples = sample_isotropic(
-        seeds[0], 0, sgd["test_samples"], TEST_SAMPLE, dimension=law.dimension, delta=law.delta
+        TEST_SEED, 0, sgd["test_samples"], TEST_SAMPLE, dimension=law.dimension, delta=law.delta
     )
     dataset = xr.Dataset(
         {

@@ -8,6 +8,7 @@ and the risk with its parts, each (seed, time).
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -55,11 +56,22 @@ def main(
     # Output times closer than a step share one.
     steps, outputs = np.unique(steps_at(times, settings["sgd"]["step_size"]), return_inverse=True)
 
+    failed = Event()  # one seed's failure ends the others at their next output time
+
     def trajectory(seed: int) -> Trajectory:
+        try:
+            return train(seed)
+        except BaseException:
+            failed.set()
+            raise
+
+    def train(seed: int) -> Trajectory:
         omega: list[np.ndarray] = []
         risks: list[RiskEstimate] = []
 
         def record(step: int, theta: np.ndarray) -> None:
+            if failed.is_set():
+                raise RuntimeError("stopped, because another seed failed")
             omega.append(neuron.invariants(theta))
             output = network(theta, test_set.x, neuron.activation)
             risks.append(estimate_risk(output, omega[-1], test_set, problem))

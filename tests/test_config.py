@@ -25,6 +25,7 @@ from meanfield.config import Config
         {"results_dir": "../results"},
         {"results_dir": "results/../.."},
         {"results_dir": "/results"},
+        {"results_dir": "scripts"},
         {"results_dir": "my results"},
         {"results_dir": ""},
         {"results_dir": "."},

@@ -108,7 +108,10 @@ def test_a_message_names_file_key_value_and_range(
         ("seed: [1]", "config.yaml: seed: unknown key; there is experiments, figure_formats, "),
         ("seeds: [1, 1]", "config.yaml: seeds[1]: got 1; expected each entry only once"),
         ("seeds: []", "config.yaml: seeds: got []; expected a list of distinct whole numbers"),
-        ("results_dir: my results", 'results_dir: got "my results"; expected a path below'),
+        (
+            "results_dir: my results",
+            'results_dir: got "my results"; expected results or a folder below it',
+        ),
         (
             "figure_formats: [pfd]",
             'figure_formats[0]: got "pfd"; expected a list of one or more of pdf, svg, png; '

@@ -183,3 +183,10 @@ def test_a_whole_section_can_be_swept(project: Project) -> None:
     assert data[0] == data[1] != data[2]  # the data do not depend on the step
     assert len({point_id(point, "run_sgd") for point in points}) == 3
     assert {point_id(point, "solve_dd") for point in points} == {"base"}
+
+
+def test_a_fault_at_a_point_of_a_sweep_names_the_point(project: Project) -> None:
+    project.write("experiments/one.yaml", EXPERIMENT + "sweep: {time.horizon: [10, 1]}\n")
+    message = project.message()
+    assert "time.snapshots[2]: got 10" in message
+    assert message.endswith("; at the sweep's point time.horizon = 1")

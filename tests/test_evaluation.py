@@ -44,3 +44,20 @@ def test_interpolated_network_function(test_set: TestSet) -> None:
     s = test_set.invariants[:300]
     exact = measure.mass @ problem.features_at(measure.omega, s)
     np.testing.assert_allclose(reduced_network(problem, measure, s), exact, atol=1e-6)
+
+
+def test_standard_errors_are_the_spread_over_test_sets() -> None:
+    rng = np.random.default_rng(11)
+    theta = rng.standard_normal((12, LAW.dimension))
+    problem = make_problem(LAW, NEURON, 24)
+    estimates = []
+    for _ in range(300):
+        labels = rng.choice([-1.0, 1.0], 400)
+        inputs = rng.standard_normal((400, LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
+        fresh = TestSet(inputs.astype(np.float32), labels, LAW)
+        output = NEURON.network(theta, fresh.x)
+        estimates.append(estimate_risk(output, NEURON.invariants(theta), fresh, problem))
+    for name in ("risk", "fluctuation"):
+        spread = np.std([getattr(estimate, name) for estimate in estimates], ddof=1)
+        claimed = np.mean([getattr(estimate, f"{name}_stderr") for estimate in estimates])
+        assert claimed == pytest.approx(spread, rel=0.15)

@@ -40,7 +40,7 @@ def test_defaults_are_filled_in() -> None:
     experiment = Experiment.model_validate(EXPERIMENT)
     activation = experiment.neuron.activation
     assert (activation.left_slope, activation.right_slope) == (0, 0)
-    assert (experiment.dd.atoms, experiment.dd.nodes, experiment.dd.tolerance) == (200, 24, 1e-8)
+    assert (experiment.dd.atoms, experiment.dd.nodes, experiment.dd.tolerance) == (800, 24, 1e-6)
     assert (experiment.sgd.precision, experiment.sgd.test_samples) == ("float32", 10000)
     assert experiment.time.curve_points == 101
     assert experiment.sweep == {}

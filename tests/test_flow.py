@@ -1,20 +1,24 @@
 """The distributional dynamics: order, invariants of the flow, an oracle, and the settled values."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
 from meanfield.activations import PiecewiseLinear
+from meanfield.config_files import load_yaml
 from meanfield.flow import Flow, FlowError, _interpolate, _Stepper, solve
 from meanfield.functionals import field
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
+from meanfield.metrics import Quantiles
 from meanfield.neurons import Ridge
 from meanfield.problem import Problem, make_problem
 
 RIDGE = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
+EXPERIMENTS = Path(__file__).parents[1] / "config/experiments"
 FIGURE_1_TIMES = np.array([0, 0.1, 1, 2, 4, 6, 10])
 
 
@@ -107,9 +111,16 @@ def test_dop853_agrees() -> None:
 
 @pytest.fixture(scope="module")
 def figure_1() -> Flow:
-    """Return the dynamics of Figure 1 at the default resolution."""
-    measure = gaussian_radii(40, 0.8, 800).measure
-    return solve(PROBLEM, measure, FIGURE_1_TIMES, tolerance=1e-6)
+    """Return the dynamics of Figure 1 as the shipped experiment resolves it."""
+    return solve_figure_1()
+
+
+def solve_figure_1(atoms: float = 1, nodes: float = 1, tolerance: float = 1) -> Flow:
+    """Solve with the shipped numbers of atoms and nodes and tolerance times these factors."""
+    dd = load_yaml(EXPERIMENTS / "figure_1.yaml")["dd"]
+    measure = gaussian_radii(40, 0.8, int(atoms * dd["atoms"])).measure
+    problem = figure_1_problem(int(nodes * dd["nodes"]))
+    return solve(problem, measure, FIGURE_1_TIMES, tolerance=tolerance * dd["tolerance"])
 
 
 def test_figure_1_settled_risks(figure_1: Flow) -> None:
@@ -125,14 +136,23 @@ def test_figure_1_keeps_order_and_never_raises_the_risk(figure_1: Flow) -> None:
     assert figure_1.omega.shape == (7, 800, 1)
 
 
+def test_mass_is_conserved(figure_1: Flow) -> None:
+    """The density at every time integrates to 1: no atom is lost and none changes places."""
+    levels = gaussian_radii(40, 0.8, 800).levels
+    for omega in figure_1.omega[:, :, 0]:
+        edges = np.linspace(0, 1.1 * omega.max(), 400)
+        mass = Quantiles(levels, omega).density(edges) @ np.diff(edges)
+        assert mass == pytest.approx(1, abs=1e-4)
+
+
 def test_refinement_changes_the_risk_little(figure_1: Flow) -> None:
-    fine = gaussian_radii(40, 0.8, 800).measure
-    tighter = solve(PROBLEM, fine, FIGURE_1_TIMES, tolerance=5e-7).risk
-    more_nodes = solve(figure_1_problem(24), fine, FIGURE_1_TIMES, tolerance=1e-6).risk
-    finer = gaussian_radii(40, 0.8, 1600).measure
-    more_atoms = solve(PROBLEM, finer, FIGURE_1_TIMES, tolerance=1e-6).risk
-    for refined in (tighter, more_nodes, more_atoms):
-        assert np.max(np.abs(refined - figure_1.risk)) < 1e-5
+    for refined in (
+        solve_figure_1(tolerance=0.5),
+        solve_figure_1(nodes=2),
+        solve_figure_1(atoms=2),
+        solve_figure_1(nodes=2, tolerance=0.5),
+    ):
+        assert np.max(np.abs(refined.risk - figure_1.risk)) < 1e-5
 
 
 def test_dissipation_is_the_slope_of_the_risk() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from meanfield.provenance import settings_digest
+from meanfield.digests import settings_digest
 from meanfield.store import Origin, read, read_tree, recorded_digest, stamp, write
 
 ORIGIN = Origin("solve_dd", "trial", "base", {"a": [1, 0.5, None, True]}, "c0de", "d19e57")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from meanfield.provenance import code_digest
+from meanfield.digests import code_digest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

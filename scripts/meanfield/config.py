@@ -33,9 +33,7 @@ class Config(Section):
     )
     results_dir: str = setting(
         "Folder for everything that the workflow makes.",
-        allowed="a path below the project folder, of letters, digits and . _ + - only, without "
-        "spaces and .. (its name becomes part of commands, and an archive of the project must "
-        "hold it)",
+        allowed="`results` or a folder below it, its name of letters, digits and . _ + - only",
         default="results",
         pattern=r"^[A-Za-z0-9_.+][A-Za-z0-9_.+-]*(/[A-Za-z0-9_.+][A-Za-z0-9_.+-]*)*/?$",
     )
@@ -69,6 +67,6 @@ class Config(Section):
     @classmethod
     def _check_results_dir(cls, results_dir: str) -> str:
         path = PurePosixPath(results_dir)
-        if ".." in path.parts or not path.parts:
-            raise ValueError("not below the project folder")
+        if ".." in path.parts or path.parts[:1] != ("results",):
+            raise ValueError("not results or below it")
         return str(path)

@@ -24,10 +24,10 @@ from meanfield.config_errors import (
     shown,
     shown_path,
 )
+from meanfield.digests import settings_digest
 from meanfield.experiment import Experiment
 from meanfield.nested import Key, difference, lookup, merge, with_value
 from meanfield.points import STAGE_READS, Point, point_id, stage_settings
-from meanfield.provenance import settings_digest
 
 
 class Settings(NamedTuple):
@@ -192,8 +192,10 @@ def _points(
         if not sweep:
             raise ConfigError(*messages(error, Experiment, layers)) from None
 
-    points, problems = [], []
-    for chosen in itertools.product(*(range(len(values)) for values in sweep.values())):
+    points: list[Point] = []
+    faults: dict[str, list[str]] = {}  # message: points at which it holds
+    combinations = list(itertools.product(*(range(len(values)) for values in sweep.values())))
+    for chosen in combinations:
         indices = dict(zip(sweep, chosen, strict=True))
         at_point: dict[str, Any] = {**raw, "sweep": {}}
         for key, index in indices.items():
@@ -201,11 +203,18 @@ def _points(
         try:
             settings = Experiment.model_validate(at_point)
         except ValidationError as error:
-            problems += messages(error, Experiment, layers, indices)
+            values = ", ".join(f"{key} = {shown(sweep[key][i])}" for key, i in indices.items())
+            for text in messages(error, Experiment, layers, indices):
+                faults.setdefault(text, []).append(values)
             continue
         plain = settings.model_dump(mode="json")
         swept = {key: lookup(plain, tuple(key.split("."))) for key in sweep}
         points.append(Point(name, settings, swept, seeds))
+    # The key at fault may be sound but for the sweep, which may stand in another file.
+    problems = [
+        text if len(where) == len(combinations) else f"{text}; at the sweep's point {where[0]}"
+        for text, where in faults.items()
+    ]
     if not problems:
         problems = _repeated(points, sweep, layers)
     if problems:

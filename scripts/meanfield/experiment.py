@@ -127,11 +127,12 @@ class Initial(Section):
     kind: Literal["gaussian"] = setting("The law of the initial weights.", allowed="`gaussian`")
     scale: Number = setting(
         "Initial length of a weight vector: the root mean square of ‖w‖.",
-        allowed="a number above 0",
+        allowed="a number above 0, at most 1e6",
         unit="1",
         symbol="κ",
         provenance="Figure 1: 0.8 [P 85%]",
         gt=0,
+        le=1e6,
     )
 
 
@@ -147,7 +148,7 @@ class Time(Section):
         gt=0,
     )
     snapshots: Numbers = setting(
-        "Times at which the neurons themselves are stored and SGD is compared with its limit.",
+        "Times at which the law of SGD's neurons is compared with its limit.",
         allowed="a list of strictly increasing numbers, at least one, each in [0, horizon]",
         unit="1",
         symbol="t",
@@ -155,8 +156,8 @@ class Time(Section):
         provenance="Figure 1: these times [C]",
     )
     curve_points: Whole = setting(
-        "Number of equally spaced times from 0 to the horizon at which the risk is stored, beside "
-        "the snapshots.",
+        "Number of equally spaced times from 0 to the horizon at which both dynamics are stored, "
+        "beside the snapshots.",
         allowed="a whole number, at least 2",
         unit="count",
         default=101,
@@ -220,7 +221,7 @@ class Dd(Section):
         allowed="a whole number, at least 2",
         unit="count",
         symbol="J",
-        default=200,
+        default=800,
         ge=2,
     )
     nodes: Whole = setting(
@@ -233,11 +234,11 @@ class Dd(Section):
     )
     tolerance: Number = setting(
         "Error allowed in one step of the time integration, relative to the size of the state.",
-        allowed="a number, 0 < tolerance < 1",
+        allowed="a number, 1e-13 <= tolerance <= 1e-2",
         unit="1",
-        default=1e-8,
-        gt=0,
-        lt=1,
+        default=1e-6,
+        ge=1e-13,
+        le=1e-2,
     )
 
 
@@ -262,6 +263,17 @@ class Figure(Section):
         ge=1,
     )
 
+    inner_radius: Number | None = setting(
+        "The mass below this norm is written into the histograms, and its peak, which would dwarf "
+        "the rest, does not set their vertical scale; null: there is no such mass.",
+        allowed="a number above 0, or null",
+        unit="1",
+        symbol="r",
+        default=None,
+        gt=0,
+        provenance="Figure 1: 0.25 [C]",
+    )
+
     @field_validator("histogram_times")
     @classmethod
     def _check_order(cls, times: Numbers) -> Numbers:
@@ -272,7 +284,7 @@ class Experiment(Section):
     """One file of config/experiments: a setting of the theory, or a sweep over several."""
 
     title: str = setting(
-        "What the experiment shows, in a line; it heads figures and the report.",
+        "What the experiment shows, in a line; it opens the alternative text of figures.",
         allowed="a text that is not empty",
         min_length=1,
     )

@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from meanfield.store import stamp
+from meanfield.store import stamp, whole_file
 
 COLUMN_WIDTH = 3.4
 """Width in inches of a figure that fills one column of a journal page."""
@@ -18,8 +18,8 @@ COLUMN_WIDTH = 3.4
 PAGE_WIDTH = 7.0
 """Width in inches of a figure that fills the page."""
 
-# Okabe and Ito's colours, told apart by the colour-blind. Those used together also differ in
-# lightness (L* about 80, 45, 60), so that they stay apart in grey.
+# After Okabe and Ito, told apart by the colour-blind; lightness L* 70, 44, 58, 33 keeps them apart
+# in grey, and the line styles below do where two come close.
 PALETTE = {"sgd": "#56B4E9", "dd": "#B8420B", "prediction": "#009E73", "neutral": "#4D4D4D"}
 """Colour of each role; a role keeps its colour in every figure."""
 
@@ -28,7 +28,7 @@ DASHES = {"sgd": "-", "dd": "-", "prediction": (0, (4, 1.5)), "neutral": ":"}
 
 
 def use_style() -> None:
-    """Set seaborn's theme to the project's: ticks, small type, editable text."""
+    """Set seaborn's theme to the project's: ticks, small type, editable text in PDF."""
     mpl.use("agg")
     sns.set_theme(
         context="paper",
@@ -49,7 +49,8 @@ def use_style() -> None:
             "legend.frameon": False,
             "mathtext.fontset": "dejavusans",
             "pdf.fonttype": 42,
-            "svg.fonttype": "none",
+            # As outlines: viewers disagree on combining characters and fonts in SVG text.
+            "svg.fonttype": "path",
             # Names in an SVG are hashes; without a salt they differ from run to run.
             "svg.hashsalt": "meanfield",
             "savefig.dpi": 300,
@@ -95,16 +96,18 @@ def save_figure(
     for picture in map(Path, pictures):
         if picture.suffix not in metadata:
             raise ValueError(f"{picture}: unknown format, expected one of {sorted(metadata)}")
-        figure.savefig(picture, metadata=metadata[picture.suffix])
+        with whole_file(picture) as partial:
+            figure.savefig(partial, metadata=metadata[picture.suffix])
 
 
 def save_table(table: pd.DataFrame, path: str | Path, *, digest: str) -> None:
     """Write the plotted data as CSV, under one comment line that says what they were made from."""
-    with Path(path).open("w", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.write(f"# {stamp(digest)}\n")
         table.to_csv(file, index=False, float_format="%.9g")
 
 
 def save_alt_text(alt_text: str, path: str | Path, *, digest: str) -> None:
     """Write the figure in words."""
-    Path(path).write_text(f"{alt_text}\n\n{stamp(digest)}\n", encoding="utf-8")
+    with whole_file(path) as partial:
+        partial.write_text(f"{alt_text}\n\n{stamp(digest)}\n", encoding="utf-8")

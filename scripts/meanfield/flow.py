@@ -108,7 +108,7 @@ def solve(
         if steps + rejected >= most_steps:
             raise FlowError(
                 f"the flow reached t = {time:.6g} of {wanted[-1]:.6g} in {most_steps} steps; "
-                "shorten dd.times, raise dd.tolerance or allow more steps"
+                "shorten time.horizon or raise dd.tolerance"
             )
         if step == 0.0:
             step = stepper.first_step(omega, here)

@@ -1,12 +1,12 @@
 """The plan: every result that the configuration asks for, what it is made from, and its digest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from meanfield.config_files import Settings
+from meanfield.digests import code_digest, digest_of, settings_digest
 from meanfield.points import Point, point_id, stage_settings
-from meanfield.provenance import code_digest, digest_of, settings_digest
 from meanfield.store import Origin
 
 RUN_STAGES: dict[str, tuple[str, ...]] = {
@@ -93,6 +93,10 @@ class Plan:
         """Return the job of a stage for an experiment and a point."""
         return self.jobs[stage, experiment, point]
 
+    def points(self, stage: str) -> list[str]:
+        """Return the identifiers of all points of a stage, over all experiments."""
+        return list(dict.fromkeys(job.point for job in self.jobs.values() if job.stage == stage))
+
     def targets(self, experiment: str) -> list[str]:
         """Return the paths of the end results of an experiment: its aggregate and its figures."""
         ends = [self.find("aggregate_runs", experiment)]
@@ -102,6 +106,10 @@ class Plan:
     def expected_digests(self) -> dict[str, str]:
         """Return the digest that every result should carry, by path."""
         return {path: job.digest for job in self.jobs.values() for path in job.files}
+
+    def stages(self) -> dict[str, str]:
+        """Return the stage that makes each result, by path."""
+        return {path: job.stage for job in self.jobs.values() for path in job.files}
 
     def _plan_run(self, stage: str, experiment: str, point: Point) -> None:
         name = point_id(point, stage)
@@ -125,6 +133,8 @@ class Plan:
                 "swept": dict(point.swept),
                 "snapshots": list(point.settings.time.snapshots),
                 **{stage: point_id(point, stage) for stage in AGGREGATED},
+                # Known to the runs already: here so that the aggregate says what it was made from.
+                "settings": {stage: stage_settings(point, stage) for stage in AGGREGATED},
             }
             for point in points
         ]
@@ -159,6 +169,7 @@ class Plan:
             settings={
                 "point": name,
                 "title": point.settings.title,
+                "swept": dict(point.swept),
                 "figure": figure.model_dump(mode="json"),
             },
             files=tuple(f"figures/{stem}.{suffix}" for suffix in formats),
@@ -189,6 +200,3 @@ class Plan:
         )
         self.jobs[stage, experiment, point] = job
         return job
-
-    def __iter__(self) -> Iterator[Job]:
-        return iter(self.jobs.values())

@@ -3,9 +3,9 @@
 import re
 from typing import Any, NamedTuple
 
+from meanfield.digests import settings_digest
 from meanfield.experiment import SWEPT_SECTIONS, Experiment
 from meanfield.nested import ABSENT, lookup, with_value
-from meanfield.provenance import settings_digest
 
 # What each stage reads, and so what decides whether two points share its result. A stage reads all
 # that the stages before it read: its input differs wherever theirs did. The limit knows neither the

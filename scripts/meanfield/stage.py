@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from meanfield.digests import code_digest
 from meanfield.store import Origin
 
 LOG = logging.getLogger("meanfield")
@@ -18,41 +19,54 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
 
     ``main`` is called by keyword with the rule's named inputs and outputs (paths, or lists of
     them), ``settings``, ``origin`` (an `Origin`), and ``threads`` where it takes them. Its messages
-    go to the rule's log. A failure writes its traceback there, and to the terminal one line that
-    says what was wrong; the process then exits with status 1, which stops the workflow.
+    go to the rule's log, warnings to the terminal as well. A failure writes its traceback to the
+    log, and to the terminal one line that says what was wrong; the process then exits with status
+    1, which stops the workflow.
 
     Args:
         main: the stage's work.
         snakemake: the object that Snakemake gives to a script.
     """
+    origin = Origin(**snakemake.params.origin)
     log_file = Path(snakemake.log[0])
     handler = logging.FileHandler(log_file, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    LOG.addHandler(handler)
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter(f"WARNING from {origin.stage}: %(message)s"))
+    terminal.addFilter(lambda record: record.levelno == logging.WARNING)
+    LOG.handlers = [handler, terminal]
     LOG.setLevel(logging.INFO)
     try:
-        main(**_arguments(main, snakemake))
+        check_code(origin)
+        main(**_arguments(main, snakemake, origin))
+        check_code(origin)
     except Exception as error:
-        LOG.exception("%s failed", snakemake.rule)
-        message = f"{snakemake.rule}: {type(error).__name__}: {error}"
+        LOG.exception("%s failed", origin.stage)
+        message = f"{origin.stage}: {type(error).__name__}: {error}"
         print(f"\n{message}\n(log: {log_file})\n", file=sys.stderr)
         sys.exit(1)
     finally:
-        LOG.removeHandler(handler)
+        LOG.handlers.clear()
         handler.close()
 
 
-def _arguments(main: Callable[..., None], snakemake: Any) -> dict[str, Any]:
-    wildcards: dict[str, str] = dict(snakemake.wildcards.items())
-    origin = Origin(
-        stage=snakemake.rule,
-        experiment=wildcards.get("experiment", wildcards.get("figure", "")),
-        point=wildcards.get("point", "all"),
-        settings=snakemake.params.settings,
-        code=snakemake.params.code,
-        digest=snakemake.params.digest,
-    )
-    arguments: dict[str, Any] = {"settings": snakemake.params.settings, "origin": origin}
+def check_code(origin: Origin) -> None:
+    """Raise unless the code on disk is still the code that the result will be said to come from.
+
+    Raises:
+        RuntimeError: a module was edited after the workflow was planned.
+    """
+    found = code_digest(f"{origin.stage}.py")
+    if found != origin.code:
+        raise RuntimeError(
+            f"the code of {origin.stage} was edited while the workflow ran "
+            f"(digest {origin.code} when planned, {found} now); run snakemake again"
+        )
+
+
+def _arguments(main: Callable[..., None], snakemake: Any, origin: Origin) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"settings": origin.settings, "origin": origin}
     for name, value in (*snakemake.input.items(), *snakemake.output.items()):
         arguments[name] = str(value) if isinstance(value, str) else [str(path) for path in value]
     if "threads" in inspect.signature(main).parameters:

@@ -4,14 +4,16 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from meanfield.provenance import git_commit, library_versions, settings_digest
+from meanfield.digests import settings_digest
+from meanfield.provenance import git_commit, library_versions, processor
 
 DIGEST_ATTRIBUTE = "result_digest"
 """Name under which every file, of whatever format, carries the digest of all that made it."""
@@ -20,7 +22,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     # name: (long name, units); "1" is a pure number in CF. Times are step size times steps.
     "point": ("identifier of a point of the experiment's sweep", "1"),
     "seed": ("key of the random stream", "1"),
-    "time": ("time t, step size times number of steps", "1"),
+    "time": ("time t; SGD reaches it to within half a step", "1"),
     "snapshot": ("time at which measures are compared", "1"),
     "invariant": ("coordinate of a neuron that the symmetry of the data leaves", "1"),
     "neuron": ("number of the neuron", "1"),
@@ -42,6 +44,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "fluctuation": ("finite-width part of the risk, E Var(yhat | s, y)", "1"),
     "fluctuation_stderr": ("standard error of the finite-width part over the test set", "1"),
     "dissipation": ("rate of decrease of the risk, -dR/dt = 4 int |grad Psi|^2 d rho", "1"),
+    "quadrature_error": ("change of the risk when the quadrature nodes are fourfold", "1"),
     "width_coefficient": ("K, with E R_N = R + K/N for N independent draws", "1"),
     "fluctuation_coefficient": ("part of K that E Var(yhat | s, y) contributes", "1"),
     "wasserstein": ("W1 distance from the radii of SGD to the law of DD", "1"),
@@ -56,7 +59,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Origin:
-    """What a result is made from; the same origin means the same numbers.
+    """What a result is made from: with the same library versions, the same numbers.
 
     Attributes:
         stage: rule that makes the result.
@@ -81,7 +84,7 @@ def write(
     """Write a data set with the record of how it was made, whole or not at all.
 
     Attributes follow CF-1.11 and ACDD-1.3; values are strings or numbers, and structures are JSON
-    text. No time of writing is stored, so that equal results are equal files.
+    text. No time of writing is stored: equal results of one commit and machine are equal files.
 
     Args:
         data: variables that are all named in `VARIABLES`; their attributes are filled in here.
@@ -104,17 +107,26 @@ def write(
             long_name, units = VARIABLES[str(name)]
             node[str(name)].attrs.update(long_name=long_name, units=units)
     tree.attrs.update(_attributes(title, origin, backend))
+    with whole_file(path) as partial:
+        tree.to_netcdf(partial, engine="netcdf4")
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name to write to, which becomes the file when all went well."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # The suffix stays at the end: some writers take the format from it.
+    partial = target.with_name(f".{os.getpid()}.part.{target.name}")
     try:
-        tree.to_netcdf(partial, engine="netcdf4")
+        yield partial
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _attributes(title: str, origin: Origin, backend: str) -> dict[str, str]:
+    cpu, features = processor()
     return {
         "Conventions": "CF-1.11, ACDD-1.3",
         "title": title,
@@ -126,11 +138,13 @@ def _attributes(title: str, origin: Origin, backend: str) -> dict[str, str]:
         "point": origin.point,
         "settings": json.dumps(origin.settings, sort_keys=True),
         "settings_digest": settings_digest(origin.settings),
+        "seeds": json.dumps(origin.settings.get("seeds", [])),
         "code_digest": origin.code,
         DIGEST_ATTRIBUTE: origin.digest,
         "git_commit": git_commit(),
         "backend": backend,
-        "device": f"CPU {platform.machine()}",
+        "device": f"CPU {platform.machine()} {cpu}",
+        "cpu_features": features,
         "python_version": platform.python_version(),
         "library_versions": json.dumps(library_versions(), sort_keys=True),
     }

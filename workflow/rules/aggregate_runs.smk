@@ -16,9 +16,7 @@ rule aggregate_runs:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=settings_of("aggregate_runs"),
-        code=code_of("aggregate_runs"),
-        digest=digest_of("aggregate_runs"),
+        origin=origin_of("aggregate_runs"),
     message:
         "Aggregating the runs of {wildcards.experiment}"
     script:

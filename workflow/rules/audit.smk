@@ -10,6 +10,8 @@ rule audit:
         runtime=5,
     params:
         expected=PLAN.expected_digests(),
+        stages=PLAN.stages(),
+        options="".join(f" --configfile {relpath(file)}" for file in workflow.overwrite_configfiles),
     message:
         "Auditing {RESULTS}"
     script:

@@ -1,5 +1,7 @@
 import re
 import sys
+from dataclasses import asdict
+from os.path import relpath
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError

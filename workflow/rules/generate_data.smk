@@ -6,6 +6,8 @@ rule generate_data:
         f"{RESULTS}/logs/{{experiment}}/generate_data/{{point}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/generate_data/{{point}}.tsv"
+    wildcard_constraints:
+        point=points_of("generate_data"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -13,9 +15,7 @@ rule generate_data:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings_of("generate_data"),
-        code=code_of("generate_data"),
-        digest=digest_of("generate_data"),
+        origin=origin_of("generate_data"),
     message:
         "Drawing initial weights and test set of {wildcards.experiment} ({wildcards.point})"
     script:

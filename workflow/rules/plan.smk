@@ -18,13 +18,17 @@ RESULTS = PLAN.results
 
 wildcard_constraints:
     experiment="|".join(PLAN.experiments),
-    point=r"[A-Za-z0-9.+_-]+",
 
 
 def figures_of(stage):
     """Pattern of the names of the figures that a stage draws; it matches nothing if there is none."""
     names = [name for name, job in PLAN.figures.items() if job.stage == stage]
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def points_of(stage):
+    """Pattern of the points of a stage, over all experiments."""
+    return "|".join(map(re.escape, PLAN.points(stage)))
 
 
 def job_of(stage):
@@ -38,19 +42,13 @@ def job_of(stage):
     return find
 
 
-def settings_of(stage):
-    """All settings that the stage reads, and nothing else: what it is rerun for."""
-    return lambda wildcards: job_of(stage)(wildcards).settings
+def origin_of(stage):
+    """What makes a result, and so what it is rerun for: see meanfield.store.Origin.
 
-
-def code_of(stage):
-    """Digest of the stage script and its imports: Snakemake does not see edits in modules."""
-    return lambda wildcards: job_of(stage)(wildcards).code
-
-
-def digest_of(stage):
-    """Digest of code, settings and inputs, which the result carries (see the rule audit)."""
-    return lambda wildcards: job_of(stage)(wildcards).digest
+    The settings that the stage reads and no others; the digest of its script and of all that it
+    imports, since Snakemake does not see edits in modules; and the digest of everything upstream.
+    """
+    return lambda wildcards: asdict(job_of(stage)(wildcards).origin)
 
 
 def results_of(source, stage):

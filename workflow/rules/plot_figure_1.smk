@@ -23,9 +23,7 @@ rule plot_figure_1:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings_of("plot_figure_1"),
-        code=code_of("plot_figure_1"),
-        digest=digest_of("plot_figure_1"),
+        origin=origin_of("plot_figure_1"),
     message:
         "Drawing {wildcards.figure}"
     script:

@@ -8,16 +8,16 @@ rule run_sgd:
         f"{RESULTS}/logs/{{experiment}}/run_sgd/{{point}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/run_sgd/{{point}}.tsv"
+    wildcard_constraints:
+        point=points_of("run_sgd"),
     conda:
         "../../envs/cpu.yaml"
-    threads: lambda wildcards: len(settings_of("run_sgd")(wildcards)["seeds"])
+    threads: lambda wildcards: len(job_of("run_sgd")(wildcards).settings["seeds"])
     resources:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=settings_of("run_sgd"),
-        code=code_of("run_sgd"),
-        digest=digest_of("run_sgd"),
+        origin=origin_of("run_sgd"),
     message:
         "Running SGD of {wildcards.experiment} ({wildcards.point}) on {threads} thread(s)"
     script:

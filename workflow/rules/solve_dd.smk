@@ -6,6 +6,8 @@ rule solve_dd:
         f"{RESULTS}/logs/{{experiment}}/solve_dd/{{point}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{experiment}}/solve_dd/{{point}}.tsv"
+    wildcard_constraints:
+        point=points_of("solve_dd"),
     conda:
         "../../envs/cpu.yaml"
     threads: 1
@@ -13,9 +15,7 @@ rule solve_dd:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=settings_of("solve_dd"),
-        code=code_of("solve_dd"),
-        digest=digest_of("solve_dd"),
+        origin=origin_of("solve_dd"),
     message:
         "Solving the distributional dynamics of {wildcards.experiment} ({wildcards.point})"
     script:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meanfield.provenance import code_digest, digest_of, local_sources, settings_digest
+from meanfield.digests import code_digest, digest_of, local_sources, settings_digest
 
 LEAF = '"""Doc."""\n\n\ndef f():\n    """Doc."""\n    return 1  # why\n'
 

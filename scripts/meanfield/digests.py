@@ -1,0 +1,119 @@
+"""Digests of code and settings: what a result was made from, independent of file times."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+"""Folder of the stage scripts; every local import is resolved from here."""
+
+DIGEST_LENGTH = 16
+"""Hexadecimal digits kept of a SHA-256: 64 bits, ample for a few thousand files."""
+
+
+def digest_of(*parts: str) -> str:
+    """Return the digest of a sequence of strings, in order and with their boundaries."""
+    joined = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(joined.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    """Return the digest of a mapping of plain JSON values, whatever the order of its keys."""
+    return digest_of(json.dumps(settings, sort_keys=True, allow_nan=False))
+
+
+def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
+    """Return the digest of a script and of every local module that it imports, directly or not.
+
+    Comments, layout and docstrings do not count, so that editing one of them reruns nothing. The
+    text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump`` differs between Python
+    versions.
+
+    Args:
+        script: path of the Python file, absolute or relative to ``root``.
+        root: folder from which local imports are resolved; all else is a library and is not read.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: the script does not exist.
+        SyntaxError: the script or a module that it imports is not valid Python.
+    """
+    files = local_sources(root / script, root)
+    texts = {path.relative_to(root).as_posix(): _normalized(path) for path in files}
+    return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
+
+
+def local_sources(script: Path, root: Path = SCRIPTS) -> frozenset[Path]:
+    """Return the files under ``root`` that a script consists of: itself and its local imports."""
+    found: set[Path] = set()
+    pending = [script]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += local_imports(path, root)
+    return frozenset(found)
+
+
+def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
+    """Return the files under ``root`` that one file itself imports."""
+    package = path.parent.relative_to(root).parts
+    return [
+        source
+        for name in _imported_names(_tree(path, path.stat().st_mtime_ns), package)
+        for source in _module_files(name, root)
+    ]
+
+
+def _imported_names(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield every dotted name that might be a module, absolute imports and relative ones alike."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            base += tuple(node.module.split(".")) if node.module else ()
+            yield base
+            # What is imported may be a module itself: "from meanfield import flow".
+            yield from ((*base, alias.name) for alias in node.names)
+
+
+def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
+    """Yield the files that importing a dotted name executes: its packages, then the module."""
+    for depth in range(1, len(name) + 1):
+        stem = root.joinpath(*name[:depth])
+        for path in (stem / "__init__.py", stem.with_suffix(".py")):
+            if path.is_file():
+                yield path
+
+
+def _normalized(path: Path) -> str:
+    return ast.unparse(_without_docstrings(_tree(path, path.stat().st_mtime_ns)))
+
+
+@cache
+def _tree(path: Path, mtime_ns: int) -> ast.Module:  # mtime_ns: a key of the cache alone
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """Return a copy in which bare strings, which only document, are gone."""
+    copy = ast.parse(ast.unparse(tree))
+    for node in ast.walk(copy):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [child for child in node.body if not _is_bare_string(child)] or [ast.Pass()]
+    return copy
+
+
+def _is_bare_string(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

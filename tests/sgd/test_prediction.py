@@ -1,0 +1,29 @@
+"""The compiled network against the plain one."""
+
+import numpy as np
+import pytest
+
+from meanfield.activations import PiecewiseLinear
+from meanfield.neurons import Ridge
+from meanfield.sgd.prediction import network
+
+ACTIVATION = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-13), (np.float32, 2e-5)])
+@pytest.mark.parametrize(
+    ("neurons", "dimension", "samples"), [(1, 2, 1), (33, 7, 31), (170, 40, 65), (320, 12, 96)]
+)
+def test_outputs_are_those_of_the_plain_network(
+    neurons: int, dimension: int, samples: int, dtype: type, tolerance: float
+) -> None:
+    rng = np.random.default_rng(neurons)
+    theta: np.ndarray = rng.standard_normal((neurons, dimension)).astype(dtype)
+    x = rng.standard_normal((samples, dimension)).astype(np.float32)
+    found = network(theta, x, ACTIVATION)
+    np.testing.assert_allclose(found, Ridge(ACTIVATION).network(theta, x), atol=tolerance)
+
+
+def test_shapes_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"\(3, 2\) and \(4, 5\)"):
+        network(np.zeros((3, 2)), np.zeros((4, 5)), ACTIVATION)

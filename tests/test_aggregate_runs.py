@@ -1,0 +1,56 @@
+"""Runs of unequal size are gathered by point, padded, and compared with their own limit."""
+
+import numpy as np
+import xarray as xr
+
+from aggregate_runs import DRAWS, by_point, compare
+from meanfield.measure import gaussian_radii
+
+POINTS = [{"point": "narrow"}, {"point": "wide"}]
+
+
+def runs(neurons: int, atoms: int, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+    measure, levels = gaussian_radii(6, 0.8, atoms)
+    rng = np.random.default_rng(seed)
+    weights = rng.standard_normal((2, 1, neurons, 6)) * 0.8 / np.sqrt(6)
+    coords = {"time": [0.0], "invariant": ["r"]}
+    sgd = xr.Dataset(
+        {
+            "omega": (
+                ("seed", "time", "neuron", "invariant"),
+                np.linalg.norm(weights, axis=-1)[..., np.newaxis],
+            )
+        },
+        coords={**coords, "seed": np.array([1, 2], dtype=np.uint64)},
+        attrs={"point": "of one run"},
+    )
+    dd = xr.Dataset(
+        {
+            "omega": (("time", "atom", "invariant"), measure.omega[np.newaxis]),
+            "level": ("atom", levels),
+        },
+        coords=coords,
+    )
+    return sgd, dd
+
+
+def test_ragged_axes_are_padded() -> None:
+    (narrow, few), (wide, many) = runs(40, 50, 0), runs(80, 70, 1)
+    joined = by_point([narrow, wide], POINTS)
+    assert joined.sizes["neuron"] == 80
+    assert list(joined.point.values) == ["narrow", "wide"]
+    assert int(np.isfinite(joined.omega.sel(point="narrow")).sum()) == 2 * 40
+    np.testing.assert_array_equal(joined.omega.sel(point="wide"), wide.omega)
+    assert joined.attrs == {}  # those of one point would be wrong for the others
+    assert by_point([few, many], POINTS).sizes["atom"] == 70
+
+
+def test_independent_draws_are_as_far_as_the_floor() -> None:
+    sgd, dd = runs(400, 200, 2)
+    comparison = compare(sgd, dd, [0.0], np.random.default_rng(0))
+    assert comparison.wasserstein_draws.sizes["draw"] == DRAWS
+    floor = comparison.wasserstein_draws
+    # Two draws of a law whose mean and spread the floor gives.
+    deviation = float(comparison.wasserstein.mean() - floor.mean()) / float(floor.std())
+    assert abs(deviation) < 3 / np.sqrt(2)
+    assert np.all(comparison.kolmogorov > 0)

@@ -1,0 +1,56 @@
+"""Imports inside the library only go down, so that an edit touches no more than it must."""
+
+from pathlib import Path
+
+import pytest
+
+from meanfield.digests import SCRIPTS, local_imports
+
+# From the top to the bottom; modules of one line may not import one another, save the settings.
+LAYERS = (
+    ("plan",),
+    ("stage",),
+    ("radial_figure",),
+    ("figures",),
+    ("store",),
+    ("provenance",),
+    ("config_files",),
+    ("points", "config_errors"),
+    ("config", "nested"),
+    ("experiment",),
+    ("settings_fields",),
+    ("sgd/prediction", "sgd/engine"),
+    ("sgd/panels", "sgd/reference"),
+    ("sgd/blocks",),
+    ("sampling",),
+    ("random",),
+    ("compiled",),
+    ("flow", "width", "evaluation"),
+    ("functionals",),
+    ("metrics", "timeline"),
+    ("problem", "measure"),
+    ("laws", "neurons", "special"),
+    ("activations", "quadrature"),
+    ("digests",),
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LIBRARY = SCRIPTS / "meanfield"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(LIBRARY).with_suffix("").as_posix()
+
+
+MODULES = sorted(name_of(path) for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
+
+
+def test_every_module_has_its_layer() -> None:
+    assert sorted(LEVEL) == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down(module: str) -> None:
+    sources = local_imports(LIBRARY / f"{module}.py", SCRIPTS)
+    used = {name_of(path) for path in sources if path.name != "__init__.py"}
+    wrong = [name for name in used if LEVEL[name] <= LEVEL[module]]
+    assert not wrong, f"{module} imports {wrong}, which are not below it"

@@ -1,0 +1,70 @@
+"""The plan: which jobs there are, what they share, and what their digests depend on."""
+
+from pathlib import Path
+
+import pytest
+
+from meanfield.plan import Plan
+from settings_project import EXPERIMENT, make_project
+
+FIGURE = "figure: {layout: figure_1, histogram_times: [0, 10]}\n"
+SWEEP = "sweep: {sgd.neurons: [40, 80], law.delta: [0.2, 0.5]}\n"
+
+
+def plan_of(root: Path, experiment: str) -> Plan:
+    project = make_project(root)
+    project.write("experiments/one.yaml", experiment)
+    return Plan(project.load())
+
+
+def digests(plan: Plan) -> dict[str, str]:
+    return {job.stage: job.digest for job in plan.jobs.values()}
+
+
+def test_points_share_what_they_cannot_tell_apart(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, EXPERIMENT + FIGURE + SWEEP)
+    counts: dict[str, int] = {}
+    for stage, _, _ in plan.jobs:
+        counts[stage] = counts.get(stage, 0) + 1
+    assert counts == {
+        "generate_data": 4,
+        "run_sgd": 4,
+        "solve_dd": 2,
+        "aggregate_runs": 1,
+        "plot_figure_1": 4,
+    }
+    files = [path for job in plan.jobs.values() for path in job.files]
+    assert len(set(files)) == len(files)
+    assert set(plan.expected_digests()) == set(files) == set(plan.stages())
+
+
+def test_jobs_come_after_what_they_read(tmp_path: Path) -> None:
+    seen: set[str] = set()
+    for job in plan_of(tmp_path, EXPERIMENT + FIGURE + SWEEP).jobs.values():
+        assert {other.file for other in job.upstream} <= seen
+        seen |= set(job.files)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("step_size: 1e-6", "step_size: 2e-6", {"run_sgd"}),
+        ("atoms: 100", "atoms: 120", {"solve_dd"}),
+        ("delta: 0.8", "delta: 0.7", {"generate_data", "run_sgd", "solve_dd"}),
+        ("title: An experiment", "title: Another", {"plot_figure_1"}),
+    ],
+)
+def test_a_digest_covers_settings_and_everything_upstream(
+    tmp_path: Path, old: str, new: str, changed: set[str]
+) -> None:
+    before = digests(plan_of(tmp_path, EXPERIMENT + FIGURE))
+    after = digests(plan_of(tmp_path, (EXPERIMENT + FIGURE).replace(old, new)))
+    found = {stage for stage in before if before[stage] != after[stage]}
+    downstream = {"aggregate_runs", "plot_figure_1"} if changed != {"plot_figure_1"} else set()
+    assert found == changed | downstream
+
+
+def test_an_experiment_without_figure_ends_with_its_aggregate(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, EXPERIMENT)
+    assert plan.targets("one") == ["results/one.nc"]
+    assert plan.figures == {}
