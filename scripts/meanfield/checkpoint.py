@@ -1,0 +1,63 @@
+"""Checkpoints: the state of a run on disk, whole or not at all, and only for the same run."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from meanfield.store import whole_file
+
+
+class Checkpoint:
+    """One run's file, that a killed run is continued from.
+
+    Args:
+        path: the file.
+        identity: what the run is made from (settings, code, inputs, seed); a file of another
+            identity belongs to another run.
+
+    Attributes:
+        path: the file.
+        discarded: why a file that was there could not be used; empty if it could, or there is none.
+    """
+
+    def __init__(self, path: str | Path, identity: str) -> None:
+        self.path = Path(path)
+        self.identity = identity
+        self.discarded = ""
+
+    def save(self, arrays: Mapping[str, NDArray[Any] | int | float]) -> None:
+        """Replace the file; a kill at any moment leaves the old one or the new one whole."""
+        with whole_file(self.path) as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, identity=self.identity, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load(self) -> dict[str, NDArray[Any]] | None:
+        """Return what was saved, or None if there is nothing that this run can continue from."""
+        self.discarded = ""
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+            return self._discard(f"it cannot be read ({error})")
+        found = str(arrays.pop("identity", ""))
+        if found != self.identity:
+            return self._discard("it was made by other settings or other code")
+        return arrays
+
+    def remove(self) -> None:
+        """Delete the file, and its folder once that is empty."""
+        self.path.unlink(missing_ok=True)
+        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
+
+    def _discard(self, reason: str) -> None:
+        self.discarded = reason
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""A checkpoint gives back what was saved, for the same run only, however it was cut off."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from meanfield.checkpoint import Checkpoint
+
+ARRAYS = {"step": 64, "theta": np.arange(6, dtype=np.float32).reshape(2, 3), "squares": 0.1}
+
+
+def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "runs" / "seed-1.npz", "digest")
+    assert checkpoint.load() is None
+    checkpoint.save(ARRAYS)
+    found = Checkpoint(checkpoint.path, "digest").load()
+    assert found is not None
+    assert found.keys() == ARRAYS.keys()
+    for name, value in ARRAYS.items():
+        np.testing.assert_array_equal(found[name], value)
+        assert found[name].dtype == np.asarray(value).dtype
+    checkpoint.remove()
+    assert not checkpoint.path.parent.exists()
+    checkpoint.remove()
+
+
+def test_another_run_s_file_is_discarded_with_a_reason(tmp_path: Path) -> None:
+    Checkpoint(tmp_path / "c.npz", "old").save(ARRAYS)
+    checkpoint = Checkpoint(tmp_path / "c.npz", "new")
+    assert checkpoint.load() is None
+    assert "other settings" in checkpoint.discarded
+    assert not checkpoint.path.exists()
+    assert checkpoint.load() is None
+    assert checkpoint.discarded == ""
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, -1])
+def test_a_damaged_file_is_discarded(tmp_path: Path, kept: int) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.npz", "digest")
+    checkpoint.save(ARRAYS)
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:kept])
+    assert checkpoint.load() is None
+    assert "cannot be read" in checkpoint.discarded
+
+
+def test_a_failed_save_keeps_the_old_file(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.npz", "digest")
+    checkpoint.save(ARRAYS)
+    with pytest.raises(ValueError, match="Object arrays"):
+        checkpoint.save({"theta": np.array([{}], dtype=object)})
+    found = checkpoint.load()
+    assert found is not None
+    assert int(found["step"]) == 64
+    assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
