@@ -21,16 +21,27 @@ specification.
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from meanfield.compiled import compiler
 from meanfield.sgd.activation_kernels import evaluate
 from meanfield.sgd.microkernels import BLOCK, TILE, add_history, add_inputs, combine
-from meanfield.sgd.vectors import BYTES, broadcast, fma, load, multiply, store
+from meanfield.sgd.vectors import BYTES, add, broadcast, fma, load, multiply, store, tree_sum
 
 njit = compiler(__file__)
 
 GROUP = 8
 """Samples whose mutual history is added while their predictions are made."""
+
+
+@register_jitable(forceinline=True)
+def _renew(outer: Any, i: int, value: Any, error: Any, shrink: Any) -> Any:
+    """Bring a vector of output weights up to date, put by the new values, and return it."""
+    latest = i + outer.size // 2
+    a = fma(broadcast(error), load(outer, latest), multiply(broadcast(shrink), load(outer, i)))
+    store(outer, i, a)
+    store(outer, latest, value)
+    return a
 
 
 @njit
@@ -70,42 +81,53 @@ def predict(
     f4 = broadcast(factors[factor_index + 4 * BLOCK]) if inner > 4 else f0
     f5 = broadcast(factors[factor_index + 5 * BLOCK]) if inner > 5 else f0
     f6 = broadcast(factors[factor_index + 6 * BLOCK]) if inner > 6 else f0
-    for shift in range(0, TILE, lanes):
-        total = load(sums, shift)
-        keep = load(mask, mask_index + shift)
+    # Two vectors at a time, so that neither waits for the other's sum.
+    for shift in range(0, TILE, 2 * lanes):
+        total, other_total = load(sums, shift), load(sums, shift + lanes)
+        keep, other_keep = load(mask, mask_index + shift), load(mask, mask_index + shift + lanes)
         for p in range(first, last):
             at = p * stride + row * TILE + shift
             early = at - inner * TILE
-            z = load(rows, at)
+            z, other = load(rows, at), load(rows, at + lanes)
             if inner > 0:
                 z = fma(f0, load(rows, early), z)
+                other = fma(f0, load(rows, early + lanes), other)
             if inner > 1:
                 z = fma(f1, load(rows, early + TILE), z)
+                other = fma(f1, load(rows, early + TILE + lanes), other)
             if inner > 2:
                 z = fma(f2, load(rows, early + 2 * TILE), z)
+                other = fma(f2, load(rows, early + 2 * TILE + lanes), other)
             if inner > 3:
                 z = fma(f3, load(rows, early + 3 * TILE), z)
+                other = fma(f3, load(rows, early + 3 * TILE + lanes), other)
             if inner > 4:
                 z = fma(f4, load(rows, early + 4 * TILE), z)
+                other = fma(f4, load(rows, early + 4 * TILE + lanes), other)
             if inner > 5:
                 z = fma(f5, load(rows, early + 5 * TILE), z)
+                other = fma(f5, load(rows, early + 5 * TILE + lanes), other)
             if inner > 6:
                 z = fma(f6, load(rows, early + 6 * TILE), z)
+                other = fma(f6, load(rows, early + 6 * TILE + lanes), other)
             value, slope = evaluate(activation, z)
+            other_value, other_slope = evaluate(activation, other)
             if outer is None:
                 total = fma(value, keep, total)
-                store(rows, at, multiply(slope, keep))
+                other_total = fma(other_value, other_keep, other_total)
             else:
                 i = p * TILE + shift
-                half = outer.size // 2
                 value = multiply(value, keep)
-                a = multiply(broadcast(shrink), load(outer, i))
-                a = fma(broadcast(error), load(outer, half + i), a)
-                store(outer, i, a)
-                store(outer, half + i, value)
+                other_value = multiply(other_value, other_keep)
+                a = _renew(outer, i, value, error, shrink)
+                other_a = _renew(outer, i + lanes, other_value, error, shrink)
                 total = fma(a, value, total)
-                store(rows, at, multiply(a, slope))
+                other_total = fma(other_a, other_value, other_total)
+                slope, other_slope = multiply(a, slope), multiply(other_a, other_slope)
+            store(rows, at, slope)
+            store(rows, at + lanes, other_slope)
         store(sums, shift, total)
+        store(sums, shift + lanes, other_total)
 
 
 @njit
@@ -125,17 +147,21 @@ def predict_all(
         panels.rows, panels.stride, 0, full, row, inner, factors, factor_index, panels.outer,
         error, shrink, panels.mask, 0, sums, activation,
     )  # fmt: skip
+    lanes = BYTES // sums.itemsize
     if full * TILE < panels.neurons:
         predict(
             panels.rows, panels.stride, full, full + 1, row, inner, factors, factor_index,
             panels.outer, error, shrink, panels.mask, TILE, sums, activation,
         )  # fmt: skip
+        for shift in range(0, TILE, lanes):
+            at = full * panels.stride + row * TILE + shift
+            store(panels.rows, at, multiply(load(panels.rows, at), load(panels.mask, TILE + shift)))
     half = TILE // 2
-    while half > 0:
-        for q in range(half):
-            sums[q] += sums[q + half]
+    while half >= lanes:
+        for q in range(0, half, lanes):
+            store(sums, q, add(load(sums, q), load(sums, q + half)))
         half //= 2
-    return sums[0] / sums.dtype.type(panels.neurons)
+    return tree_sum(load(sums, 0)) / sums.dtype.type(panels.neurons)
 
 
 @njit
@@ -184,6 +210,16 @@ def _decay_ratios(gammas: Any, ratios: Any) -> None:
 
 
 @njit
+def _scale_samples(x: Any, start: int, inputs: int, e: Any) -> None:
+    """Multiply the samples of the block that starts at an element of x by their factors e."""
+    lanes = BYTES // x.itemsize
+    for shift in range(0, BLOCK, lanes):
+        factor = load(e, shift)
+        for i in range(start + shift, start + inputs * BLOCK, BLOCK):
+            store(x, i, multiply(load(x, i), factor))
+
+
+@njit
 def _update(panels: Any, p: int, count: int, x_index: int, shrink: Any) -> None:
     """W <- shrink W + sum_l e_l S_l x_l^T in panel p, the factors being on x already."""
     base = p * panels.stride
@@ -223,7 +259,8 @@ def advance(
     below = inputs * TILE
     decaying = gammas.size > 0
     ratios = np.empty((BLOCK + 1, BLOCK + 1))
-    e = np.zeros(BLOCK, rows.dtype)
+    e = panels.errors
+    e[:] = 0.0
     error, shrink, block_shrink = number(0), number(1), number(1)
     previous = 0
     current = 0
@@ -263,8 +300,7 @@ def advance(
                 return start + k, squares
             if start + k >= skip:
                 squares += np.float64(residual) * np.float64(residual)
-            for l in range(k + 1, BLOCK):  # noqa: E741
-                g[k * BLOCK + l] *= error
+            scale_rows(g, k * BLOCK, 1, error)
             e[k] = error
             if decaying:
                 shrink = number(gammas[start + k])
@@ -272,9 +308,7 @@ def advance(
             for k in range(n):
                 e[k] *= number(ratios[k + 1, n])
             block_shrink = number(ratios[0, n])
-        for j in range(inputs):
-            for k in range(n):
-                panels.x[current + j * BLOCK + k] *= e[k]
+        _scale_samples(panels.x, current, inputs, e)
         previous = n
     if previous > 0:
         for p in range(number_of_panels):

@@ -29,6 +29,7 @@ class Panels(NamedTuple):
         x: (3 * inputs * BLOCK,) coordinates by sample: of two blocks, and scaled ones.
         g: (BLOCK * BLOCK,) inner products of the samples of a block.
         sums: (TILE,) partial sums over neurons.
+        errors: (BLOCK,) factors e of the samples of a block.
     """
 
     rows: npt.NDArray[Any]
@@ -41,6 +42,7 @@ class Panels(NamedTuple):
     x: npt.NDArray[Any]
     g: npt.NDArray[Any]
     sums: npt.NDArray[Any]
+    errors: npt.NDArray[Any]
 
 
 def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
@@ -73,6 +75,7 @@ def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
         x=aligned((3 * inputs * BLOCK,), dtype),
         g=aligned((BLOCK * BLOCK,), dtype),
         sums=aligned((TILE,), dtype),
+        errors=aligned((BLOCK,), dtype),
     )
 
 

@@ -226,6 +226,31 @@ def _broadcast(typing_context: Any, scalar: Any) -> Any:
     return kind(scalar), emit
 
 
+def _tree_sum(typing_context: Any, v: Any) -> Any:
+    """Type and generate the sum of the lanes, folded in halves: q and q + 8, q and q + 4, ..."""
+    if not isinstance(v, Vector):
+        return None
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (folded,) = arguments
+        lanes, word = v.lanes, ir.IntType(32)
+        while lanes > 1:
+            lanes //= 2
+            nothing = ir.Constant(folded.type, ir.Undefined)
+            low, high = (
+                ir.Constant(ir.VectorType(word, lanes), list(range(start, start + lanes)))
+                for start in (0, lanes)
+            )
+            folded = builder.fadd(
+                builder.shuffle_vector(folded, nothing, low),
+                builder.shuffle_vector(folded, nothing, high),
+            )
+        return builder.extract_element(folded, ir.Constant(word, 0))
+
+    return v.dtype(v), emit
+
+
+tree_sum: Any = intrinsic(_tree_sum)
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
 broadcast: Any = intrinsic(_broadcast)
