@@ -26,7 +26,19 @@ from numba.extending import register_jitable
 from meanfield.compiled import compiler
 from meanfield.sgd.activation_kernels import evaluate
 from meanfield.sgd.microkernels import BLOCK, TILE, add_history, add_inputs, combine
-from meanfield.sgd.vectors import BYTES, add, broadcast, fma, load, multiply, store, tree_sum
+from meanfield.sgd.vectors import (
+    add,
+    broadcast,
+    broadcast_element,
+    fma,
+    lanes_of,
+    load,
+    multiply,
+    pointer_or_none,
+    pointer_to,
+    store,
+    tree_sum,
+)
 
 njit = compiler(__file__)
 
@@ -35,20 +47,19 @@ GROUP = 8
 
 
 @register_jitable(forceinline=True)
-def _renew(outer: Any, i: int, value: Any, error: Any, shrink: Any) -> Any:
+def _renew(outer: Any, i: int, latest: int, value: Any, error: Any, shrink: Any) -> Any:
     """Bring a vector of output weights up to date, put by the new values, and return it."""
-    latest = i + outer.size // 2
-    a = fma(broadcast(error), load(outer, latest), multiply(broadcast(shrink), load(outer, i)))
+    a = fma(error, load(outer, latest + i), multiply(shrink, load(outer, i)))
     store(outer, i, a)
-    store(outer, latest, value)
+    store(outer, latest + i, value)
     return a
 
 
 @njit
-def predict(
+def _predict(
     rows: Any, stride: int, first: int, last: int, row: int, inner: int, factors: Any,
-    factor_index: int, outer: Any, error: Any, shrink: Any, mask: Any, mask_index: int,
-    sums: Any, activation: Any,
+    factor_index: int, outer: Any, latest: int, error: Any, shrink: Any, mask: Any,
+    mask_index: int, sums: Any, activation: Any,
 ) -> None:  # fmt: skip
     """Finish z of one sample in some panels, add its values to sums and leave its slopes S.
 
@@ -57,30 +68,32 @@ def predict(
     Output weights are brought up to date first: a <- shrink a + error sigma(previous z).
 
     Args:
-        rows: flat array of panels.
+        rows: pointer to the panels.
         stride: numbers of a panel.
         first: first panel.
         last: panel after the last one.
         row: row of the sample in a panel.
         inner: number of earlier samples in its group, below GROUP.
-        factors: flat array with their factors R_lk G_lk e_l, BLOCK numbers apart.
-        factor_index: its element with the first of them.
-        outer: None, or output weights and previous values.
+        factors: pointer to their factors R_lk G_lk e_l, BLOCK numbers apart.
+        factor_index: the first of them.
+        outer: None, or pointer to output weights and previous values.
+        latest: where in outer the previous values start.
         error: e of the previous sample.
         shrink: gamma of the previous sample.
-        mask: flat array with ones for neurons and zeros for padding.
-        mask_index: its element where the mask of these panels starts.
-        sums: (TILE,) partial sums, changed.
+        mask: pointer to ones for neurons and zeros for padding.
+        mask_index: where the mask of these panels starts.
+        sums: pointer to TILE partial sums, changed.
         activation: sigma, see `evaluate`.
     """
-    lanes = BYTES // rows.itemsize
-    f0 = broadcast(factors[factor_index])
-    f1 = broadcast(factors[factor_index + BLOCK]) if inner > 1 else f0
-    f2 = broadcast(factors[factor_index + 2 * BLOCK]) if inner > 2 else f0
-    f3 = broadcast(factors[factor_index + 3 * BLOCK]) if inner > 3 else f0
-    f4 = broadcast(factors[factor_index + 4 * BLOCK]) if inner > 4 else f0
-    f5 = broadcast(factors[factor_index + 5 * BLOCK]) if inner > 5 else f0
-    f6 = broadcast(factors[factor_index + 6 * BLOCK]) if inner > 6 else f0
+    lanes = lanes_of(rows)
+    e, gamma = broadcast(error), broadcast(shrink)
+    f0 = broadcast_element(factors, factor_index)
+    f1 = broadcast_element(factors, factor_index + BLOCK) if inner > 1 else f0
+    f2 = broadcast_element(factors, factor_index + 2 * BLOCK) if inner > 2 else f0
+    f3 = broadcast_element(factors, factor_index + 3 * BLOCK) if inner > 3 else f0
+    f4 = broadcast_element(factors, factor_index + 4 * BLOCK) if inner > 4 else f0
+    f5 = broadcast_element(factors, factor_index + 5 * BLOCK) if inner > 5 else f0
+    f6 = broadcast_element(factors, factor_index + 6 * BLOCK) if inner > 6 else f0
     # Two vectors at a time, so that neither waits for the other's sum.
     for shift in range(0, TILE, 2 * lanes):
         total, other_total = load(sums, shift), load(sums, shift + lanes)
@@ -119,8 +132,8 @@ def predict(
                 i = p * TILE + shift
                 value = multiply(value, keep)
                 other_value = multiply(other_value, other_keep)
-                a = _renew(outer, i, value, error, shrink)
-                other_a = _renew(outer, i + lanes, other_value, error, shrink)
+                a = _renew(outer, i, latest, value, e, gamma)
+                other_a = _renew(outer, i + lanes, latest, other_value, e, gamma)
                 total = fma(a, value, total)
                 other_total = fma(other_a, other_value, other_total)
                 slope, other_slope = multiply(a, slope), multiply(other_a, other_slope)
@@ -131,37 +144,55 @@ def predict(
 
 
 @njit
-def predict_all(
-    panels: Any, row: int, inner: int, factors: Any, factor_index: int, error: Any, shrink: Any,
-    activation: Any,
+def predict(
+    rows: Any, stride: int, neurons: int, row: int, inner: int, factors: Any, factor_index: int,
+    outer: Any, error: Any, shrink: Any, mask: Any, sums: Any, activation: Any,
 ) -> Any:  # fmt: skip
-    """Finish one sample in all panels, see `predict`.
+    """Finish z of one sample, leave its slopes, and return the sum of its values; see `_predict`.
+
+    Args:
+        rows: pointer to the panels.
+        stride: numbers of a panel.
+        neurons: N.
+        row: row of the sample in a panel.
+        inner: number of earlier samples in its group, below GROUP.
+        factors: pointer to their factors.
+        factor_index: the first of them.
+        outer: None, or pointer to output weights and previous values.
+        error: e of the previous sample.
+        shrink: gamma of the previous sample.
+        mask: pointer to the masks of a full panel and of the last one.
+        sums: pointer to scratch, TILE numbers.
+        activation: sigma, see `evaluate`.
 
     Returns:
-        The prediction (1/N) sum_i a_i sigma(z_i).
+        sum_i a_i sigma(z_i).
     """
-    sums = panels.sums
-    sums[:] = 0.0
-    full = panels.neurons // TILE
-    predict(
-        panels.rows, panels.stride, 0, full, row, inner, factors, factor_index, panels.outer,
-        error, shrink, panels.mask, 0, sums, activation,
+    lanes = lanes_of(rows)
+    full = neurons // TILE
+    latest = (neurons + TILE - 1) // TILE * TILE
+    zero = broadcast(error - error)
+    for q in range(0, TILE, lanes):
+        store(sums, q, zero)
+    _predict(
+        rows, stride, 0, full, row, inner, factors, factor_index, outer, latest, error, shrink,
+        mask, 0, sums, activation,
     )  # fmt: skip
-    lanes = BYTES // sums.itemsize
-    if full * TILE < panels.neurons:
-        predict(
-            panels.rows, panels.stride, full, full + 1, row, inner, factors, factor_index,
-            panels.outer, error, shrink, panels.mask, TILE, sums, activation,
+    if full * TILE < neurons:
+        _predict(
+            rows, stride, full, full + 1, row, inner, factors, factor_index, outer, latest, error,
+            shrink, mask, TILE, sums, activation,
         )  # fmt: skip
-        for shift in range(0, TILE, lanes):
-            at = full * panels.stride + row * TILE + shift
-            store(panels.rows, at, multiply(load(panels.rows, at), load(panels.mask, TILE + shift)))
+        for q in range(0, TILE, lanes):
+            at = full * stride + row * TILE + q
+            store(rows, at, multiply(load(rows, at), load(mask, TILE + q)))
     half = TILE // 2
     while half >= lanes:
         for q in range(0, half, lanes):
             store(sums, q, add(load(sums, q), load(sums, q + half)))
         half //= 2
-    return tree_sum(load(sums, 0)) / sums.dtype.type(panels.neurons)
+    total = tree_sum(load(sums, 0))
+    return total
 
 
 @njit
@@ -170,7 +201,7 @@ def finish_outer(outer: Any, error: Any, shrink: Any) -> None:
     if outer is not None:
         half = outer.size // 2
         e, gamma = broadcast(error), broadcast(shrink)
-        for i in range(0, half, BYTES // outer.itemsize):
+        for i in range(0, half, lanes_of(outer)):
             store(outer, i, fma(e, load(outer, half + i), multiply(gamma, load(outer, i))))
 
 
@@ -178,7 +209,7 @@ def finish_outer(outer: Any, error: Any, shrink: Any) -> None:
 def scale_rows(rows: Any, start: int, count: int, factor: Any) -> None:
     """Multiply ``count`` rows from the element ``start`` on by a factor."""
     gamma = broadcast(factor)
-    for i in range(start, start + count * TILE, BYTES // rows.itemsize):
+    for i in range(start, start + count * TILE, lanes_of(rows)):
         store(rows, i, multiply(gamma, load(rows, i)))
 
 
@@ -212,7 +243,7 @@ def _decay_ratios(gammas: Any, ratios: Any) -> None:
 @njit
 def _scale_samples(x: Any, start: int, inputs: int, e: Any) -> None:
     """Multiply the samples of the block that starts at an element of x by their factors e."""
-    lanes = BYTES // x.itemsize
+    lanes = lanes_of(x)
     for shift in range(0, BLOCK, lanes):
         factor = load(e, shift)
         for i in range(start + shift, start + inputs * BLOCK, BLOCK):
@@ -255,6 +286,8 @@ def advance(
     """
     rows, g, inputs, outer = panels.rows, panels.g, panels.inputs, panels.outer
     number = rows.dtype.type
+    pointer, factors, weights = pointer_to(rows), pointer_to(g), pointer_or_none(outer)
+    mask, sums = pointer_to(panels.mask), pointer_to(panels.sums)
     number_of_panels = rows.size // panels.stride
     below = inputs * TILE
     decaying = gammas.size > 0
@@ -291,10 +324,11 @@ def advance(
                 for p in range(number_of_panels):
                     base = p * panels.stride + below
                     add_history(rows, base + k * TILE, GROUP, rows, base, k, g, k)
-            prediction = predict_all(
-                panels, inputs + k, k - group, g, group * BLOCK + k, error, shrink, activation
-            )
-            residual = y[first + start + k] - prediction
+            total = predict(
+                pointer, panels.stride, panels.neurons, inputs + k, k - group, factors,
+                group * BLOCK + k, weights, error, shrink, mask, sums, activation,
+            )  # fmt: skip
+            residual = y[first + start + k] - total / number(panels.neurons)
             error = rates[start + k] * residual
             if not np.isfinite(error):
                 return start + k, squares

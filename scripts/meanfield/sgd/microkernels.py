@@ -20,9 +20,10 @@ from meanfield.compiled import compiler
 from meanfield.sgd.vectors import (
     BYTES,
     Vector,
+    element_address,
+    lanes_of,
     vector_call,
     representation,
-    pointer,
     splat,
     vector_constant,
 )
@@ -68,9 +69,9 @@ def _make_tile(rows: int, *, fresh: bool, between: int, across: int) -> Any:
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             whole, word = representation(kind), ir.IntType(64)
             scalar = whole.element
-            target = pointer(context, builder, out, *arguments[0:2], scalar)
-            origin = pointer(context, builder, source, *arguments[2:4], scalar)
-            factors = pointer(context, builder, factor, *arguments[4:6], scalar)
+            target = element_address(context, builder, out, *arguments[0:2], scalar)
+            origin = element_address(context, builder, source, *arguments[2:4], scalar)
+            factors = element_address(context, builder, factor, *arguments[4:6], scalar)
             cells = [(r, v) for r in range(rows) for v in range(_VECTORS)]
 
             def address(base: Any, row: int, v: int) -> Any:
@@ -135,16 +136,16 @@ def combine(
     """out[k] = sum_{j < count} factor[j, k] source[j] for k < outs: H = X W, and G = X X^T.
 
     Args:
-        out: array that holds the rows out[k], one after the other, aligned.
+        out: array or pointer that holds the rows out[k], one after the other, aligned.
         out_index: element of it at which they start.
         outs: their number.
-        source: array that holds the rows source[j].
+        source: array or pointer that holds the rows source[j].
         source_index: element of it at which they start.
         count: their number, at least 1.
-        factor: array that holds the rows factor[j], of BLOCK numbers.
+        factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
     """
-    width = _VECTORS * (BYTES // out.itemsize)
+    width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         k = 0
         while k + _SAMPLES <= outs:
@@ -168,16 +169,16 @@ def add_history(
     """out[k] += sum_{j < count} factor[j, k] source[j] for k < outs, outs even.
 
     Args:
-        out: array that holds the rows out[k], one after the other, aligned.
+        out: array or pointer that holds the rows out[k], one after the other, aligned.
         out_index: element of it at which they start.
         outs: their number.
-        source: array that holds the rows source[j].
+        source: array or pointer that holds the rows source[j].
         source_index: element of it at which they start.
         count: their number, at least 1.
-        factor: array that holds the rows factor[j], of BLOCK numbers.
+        factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
     """
-    width = _VECTORS * (BYTES // out.itemsize)
+    width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         k = 0
         while k + _SAMPLES <= outs:
@@ -198,16 +199,16 @@ def add_inputs(
     """out[j] += sum_{k < count} factor[j, k] source[k] for j < outs: the update W += (e X)^T S.
 
     Args:
-        out: array that holds the rows out[j], one after the other, aligned.
+        out: array or pointer that holds the rows out[j], one after the other, aligned.
         out_index: element of it at which they start.
         outs: their number.
-        source: array that holds the rows source[k].
+        source: array or pointer that holds the rows source[k].
         source_index: element of it at which they start.
         count: their number, at least 1.
-        factor: array that holds the rows factor[j], of BLOCK numbers.
+        factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
     """
-    width = _VECTORS * (BYTES // out.itemsize)
+    width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         j = 0
         while j + _INPUTS <= outs:

@@ -9,8 +9,9 @@ import numpy as np
 
 from meanfield.compiled import compiler
 from meanfield.random import NOISE, four_normals, philox
-from meanfield.sgd.blocks import finish_outer, predict_all, scale_rows
+from meanfield.sgd.blocks import finish_outer, predict, scale_rows
 from meanfield.sgd.microkernels import BLOCK, TILE, add_inputs, combine
+from meanfield.sgd.vectors import pointer_or_none, pointer_to
 
 njit = compiler(__file__)
 
@@ -94,8 +95,12 @@ def advance_noisy(
         for p in range(number_of_panels):
             base = p * panels.stride
             combine(rows, base + below, 1, rows, base, inputs, panels.x, 0)
-        prediction = predict_all(panels, inputs, 0, panels.g, 0, zero, one, activation)
-        residual = y[first + k] - prediction
+        total = predict(
+            pointer_to(rows), panels.stride, panels.neurons, inputs, 0, pointer_to(panels.g), 0,
+            pointer_or_none(panels.outer), zero, one, pointer_to(panels.mask),
+            pointer_to(panels.sums), activation,
+        )  # fmt: skip
+        residual = y[first + k] - total / number(panels.neurons)
         error = rates[k] * residual
         if not np.isfinite(error):
             return k, squares

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from meanfield.compiled import compiler
 from meanfield.neurons import Neuron
 from meanfield.sgd.activation_kernels import compiled_activation
-from meanfield.sgd.blocks import predict_all
+from meanfield.sgd.blocks import predict
 from meanfield.sgd.microkernels import BLOCK, TILE, combine
 from meanfield.sgd.panels import pack
+from meanfield.sgd.vectors import pointer_or_none, pointer_to
 
 njit = compiler(__file__)
 
@@ -60,6 +61,9 @@ def _outputs(panels: Any, inputs: Any, activation: Any, outputs: Any) -> None:
         for base in range(0, rows.size, panels.stride):
             combine(rows, base + below, BLOCK, rows, base, panels.inputs, panels.x, 0)
         for k in range(count):
-            outputs[start + k] = predict_all(
-                panels, panels.inputs + k, 0, panels.g, 0, zero, one, activation
-            )
+            total = predict(
+                pointer_to(rows), panels.stride, panels.neurons, panels.inputs + k, 0,
+                pointer_to(panels.g), 0, pointer_or_none(panels.outer), zero, one,
+                pointer_to(panels.mask), pointer_to(panels.sums), activation,
+            )  # fmt: skip
+            outputs[start + k] = total / rows.dtype.type(panels.neurons)

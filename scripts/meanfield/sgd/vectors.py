@@ -58,10 +58,22 @@ def vector_constant(value: float, kind: Any) -> Any:
     return ir.Constant(representation(kind), [rounded] * kind.lanes)
 
 
-def pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any, to: Any) -> Any:
-    """Generate the address of an element of an array in C order, counted from its first one."""
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), to.as_pointer())
+def element_address(
+    context: Any, builder: Any, base_type: Any, base: Any, index: Any, to: Any
+) -> Any:  # fmt: skip
+    """Generate the address of an element, counted from the first one of an array or a pointer.
+
+    Args:
+        context: of the compiler.
+        builder: of the compiler.
+        base_type: type of an array in C order, or of a pointer from `pointer_to`.
+        base: the array or pointer.
+        index: number of the element.
+        to: type of what the address shall point to.
+    """
+    if not isinstance(base_type, types.CPointer):
+        base = context.make_array(base_type)(context, builder, base).data
+    return builder.bitcast(builder.gep(base, [index]), to.as_pointer())
 
 
 def _lanewise(count: int, generate: Callable[..., Any]) -> Any:
@@ -195,7 +207,7 @@ def _load(typing_context: Any, array: Any, index: Any) -> Any:
     kind = Vector(array.dtype)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = pointer(context, builder, array, *arguments, representation(kind))
+        address = element_address(context, builder, array, *arguments, representation(kind))
         return builder.load(address, align=BYTES)
 
     return kind(array, types.intp), emit
@@ -207,7 +219,7 @@ def _store(typing_context: Any, array: Any, index: Any, v: Any) -> Any:
         return None
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = pointer(context, builder, array, *arguments[:2], representation(v))
+        address = element_address(context, builder, array, *arguments[:2], representation(v))
         builder.store(arguments[2], address, align=BYTES)
         return context.get_dummy_value()
 
@@ -224,6 +236,51 @@ def _broadcast(typing_context: Any, scalar: Any) -> Any:
         return splat(builder, arguments[0], kind)
 
     return kind(scalar), emit
+
+
+def _broadcast_element(typing_context: Any, array: Any, index: Any) -> Any:
+    """Type and generate the vector whose lanes all hold one element."""
+    kind = Vector(array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        scalar = representation(kind).element
+        place = element_address(context, builder, array, *arguments, scalar)
+        return splat(builder, builder.load(place), kind)
+
+    return kind(array, types.intp), emit
+
+
+def _pointer_to(typing_context: Any, array: Any) -> Any:
+    """Type and generate the pointer to the first element of an array in C order.
+
+    Unlike an array it is one word, and nobody counts references to it; the array must outlive it.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(array)(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), emit
+
+
+def _pointer_or_none(typing_context: Any, array: Any) -> Any:
+    """Type and generate `pointer_to` an array, or None for None."""
+    if isinstance(array, types.Array):
+        return _pointer_to(typing_context, array)
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.get_dummy_value()
+
+    return types.none(array), emit
+
+
+def _lanes_of(typing_context: Any, array: Any) -> Any:
+    """Type and generate the number of elements in a vector of an array's or pointer's."""
+    lanes = Vector(array.dtype).lanes
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.get_constant(types.intp, lanes)
+
+    return types.intp(array), emit
 
 
 def _tree_sum(typing_context: Any, v: Any) -> Any:
@@ -254,6 +311,10 @@ tree_sum: Any = intrinsic(_tree_sum)
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
 broadcast: Any = intrinsic(_broadcast)
+broadcast_element: Any = intrinsic(_broadcast_element)
+pointer_to: Any = intrinsic(_pointer_to)
+pointer_or_none: Any = intrinsic(_pointer_or_none)
+lanes_of: Any = intrinsic(_lanes_of)
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
