@@ -18,6 +18,7 @@ from meanfield.evaluation import RiskEstimate, TestSet, estimate_risk
 from meanfield.laws import make_law
 from meanfield.neurons import make_neuron
 from meanfield.problem import make_problem
+from meanfield.schedules import Constant
 from meanfield.sgd import engine
 from meanfield.sgd.prediction import network
 from meanfield.stage import LOG, run_stage
@@ -59,16 +60,17 @@ def main(
         omega: list[np.ndarray] = []
         risks: list[RiskEstimate] = []
 
-        def record(step: int, theta: np.ndarray) -> None:
+        def record(step: int, theta: np.ndarray, mean_square_residual: float) -> None:
             omega.append(neuron.invariants(theta))
-            output = network(theta, test_set.x, neuron.activation)
+            output = network(theta, test_set.x, neuron)
             risks.append(estimate_risk(output, omega[-1], test_set, problem))
             LOG.info("seed %d: step %d of %d, risk %.4f", seed, step, steps[-1], risks[-1].risk)
 
         theta = engine.run(
             initial.theta.sel(seed=seed).values,
+            neuron=neuron,
             law=law,
-            activation=neuron.activation,
+            schedule=Constant(),
             step_size=settings["sgd"]["step_size"],
             snapshot_steps=steps.tolist(),
             seed=seed,
