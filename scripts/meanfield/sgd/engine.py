@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.activations import PiecewiseLinear
+from meanfield.laws import IsotropicGaussians, Law
 from meanfield.random import split_seed
-from meanfield.sampling import IsotropicLaw
 from meanfield.sgd.blocks import BLOCK, advance
 from meanfield.sgd.panels import pack, pieces_of, unpack
 from meanfield.sgd.reference import Divergence, Precision, Recorder, check_run
@@ -24,7 +24,7 @@ _STEPS_PER_CALL = 1024 * BLOCK
 def run(
     theta0: npt.NDArray[Any],
     *,
-    law: IsotropicLaw,
+    law: Law,
     activation: PiecewiseLinear,
     step_size: float,
     snapshot_steps: Sequence[int],
@@ -58,6 +58,8 @@ def run(
 
     Source: Mei, Montanari & Nguyen (2018), the SGD iteration, with xi = 1.
     """
+    if not isinstance(law, IsotropicGaussians):
+        raise ValueError(f"the engine draws from isotropic Gaussians, got {type(law).__name__}")
     theta, snapshots = check_run(theta0, law, step_size, snapshot_steps, seed, precision)
     neurons, dimension = theta.shape
     number = theta.dtype.type

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.activations import PiecewiseLinear
+from meanfield.laws import Law
 from meanfield.random import SAMPLE, split_seed
-from meanfield.sampling import IsotropicLaw, sample_isotropic
+from meanfield.sampling import sample
 
 Precision = Literal["float32", "float64"]
 Recorder = Callable[[int, npt.NDArray[Any]], None]
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
 
 def check_run(
     theta0: npt.NDArray[Any],
-    law: IsotropicLaw,
+    law: Law,
     step_size: float,
     snapshot_steps: Sequence[int],
     seed: int,
@@ -88,7 +89,7 @@ def check_run(
 def run(
     theta0: npt.NDArray[Any],
     *,
-    law: IsotropicLaw,
+    law: Law,
     activation: PiecewiseLinear,
     step_size: float,
     snapshot_steps: Sequence[int],
@@ -104,7 +105,7 @@ def run(
 
     Args:
         theta0: initial weights (N, d), finite.
-        law: the data law, with `dimension` d and `delta`.
+        law: the data law.
         activation: sigma.
         step_size: s, positive; step k is at time t = k s.
         snapshot_steps: increasing numbers of steps, 0 allowed; the last is the length of the run.
@@ -127,10 +128,7 @@ def run(
     for snapshot in snapshots:
         while step < snapshot:
             count = min(_CHUNK, snapshot - step)
-            samples = sample_isotropic(
-                seed, step, count, SAMPLE,
-                dimension=law.dimension, delta=law.delta, dtype=theta.dtype,
-            )  # fmt: skip
+            samples = sample(law, seed, step, count, SAMPLE, theta.dtype)
             with np.errstate(over="ignore", invalid="ignore"):
                 for x, y in zip(samples.x, samples.y.astype(theta.dtype), strict=True):
                     z = theta @ x
