@@ -135,7 +135,12 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "law", [AnisotropicGaussians(9, 4, 0.5), GaussianTeacher(3, RAMP, (1.0,)), DataSet([[1]], [1])]
+    "law",
+    [
+        AnisotropicGaussians(9, 4, 0.5),
+        GaussianTeacher(3, RAMP, (1.0,)),
+        DataSet(np.ones((1, 1)), np.ones(1)),
+    ],
 )
 def test_a_law_without_a_reduction_is_named(law: Any) -> None:
     with pytest.raises(ValueError, match=f"no reduction is known for the law {type(law).__name__}"):

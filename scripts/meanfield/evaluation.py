@@ -7,7 +7,7 @@ from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
 from meanfield.functionals import risk as reduced_risk
-from meanfield.laws import IsotropicGaussians
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, Law
 from meanfield.measure import Measure
 from meanfield.problem import Problem
 
@@ -46,7 +46,9 @@ class TestSet:
 
     __test__ = False  # for pytest, which takes the name for a test's
 
-    def __init__(self, x: NDArray[np.float32], y: Floats, law: IsotropicGaussians) -> None:
+    def __init__(self, x: NDArray[np.float32], y: Floats, law: Law) -> None:
+        if not isinstance(law, IsotropicGaussians | AnisotropicGaussians):
+            raise ValueError(f"a test set needs a law with invariants, got {type(law).__name__}")
         self.x = x
         self.y = np.asarray(y, dtype=float)
         self.invariants = law.invariants(x)

@@ -175,8 +175,8 @@ class DataSet:
             is not finite.
     """
 
-    x: NDArray[np.float32]
-    y: Floats
+    x: NDArray[Any]
+    y: NDArray[Any]
 
     def __post_init__(self) -> None:
         with np.errstate(over="ignore"):

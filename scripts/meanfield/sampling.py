@@ -61,7 +61,7 @@ def _isotropic(
     law: IsotropicGaussians, seed: int, first_step: int, count: int, stream: int,
     dtype: npt.DTypeLike = np.float32,
 ) -> Samples:  # fmt: skip
-    """x = (1 + y Delta) g, g standard normal, y = +-1 fair."""
+    """Draw x = (1 + y Delta) g, g standard normal, and y = +-1, fair."""
     y = labels(seed, label_stream(stream), first_step, count)
     x = normals(seed, stream, first_step, count, law.dimension).astype(dtype, copy=False)
     return Samples(law.scale(y).astype(dtype)[:, None] * x, y)
@@ -72,7 +72,7 @@ def _anisotropic(
     law: AnisotropicGaussians, seed: int, first_step: int, count: int, stream: int,
     dtype: npt.DTypeLike = np.float32,
 ) -> Samples:  # fmt: skip
-    """The first s_0 coordinates of x are (1 + y Delta) g, the others g; y = +-1 fair."""
+    """Draw x = (1 + y Delta) g in the first s_0 coordinates, g in the others; y = +-1, fair."""
     y = labels(seed, label_stream(stream), first_step, count)
     x = normals(seed, stream, first_step, count, law.dimension).astype(dtype, copy=False)
     x[:, : law.informative] *= law.scale(y).astype(dtype)[:, None]
@@ -84,7 +84,7 @@ def _teacher(
     law: GaussianTeacher, seed: int, first_step: int, count: int, stream: int,
     dtype: npt.DTypeLike = np.float32,
 ) -> Samples:  # fmt: skip
-    """x = g; the noise of y is the first normal of the step in the stream of labels."""
+    """Draw x = g; the noise of y is the first normal of the step in the stream of labels."""
     noise = normals(seed, label_stream(stream), first_step, count, 1)[:, 0]
     x = normals(seed, stream, first_step, count, law.dimension)
     return Samples(x.astype(dtype, copy=False), law.label(x, noise))
@@ -95,7 +95,7 @@ def _data_set(
     law: DataSet, seed: int, first_step: int, count: int, stream: int,
     dtype: npt.DTypeLike = np.float32,
 ) -> Samples:  # fmt: skip
-    """A row of the data set; its index comes from the stream of samples."""
+    """Draw rows of the data set; their indices come from the stream of samples."""
     label_stream(stream)
     rows = indices(seed, stream, first_step, count, len(law.x))
     return Samples(law.x[rows].astype(dtype, copy=False), law.y[rows])
@@ -106,7 +106,7 @@ def _python(
     law: PythonLaw, seed: int, first_step: int, count: int, stream: int,
     dtype: npt.DTypeLike = np.float32,
 ) -> Samples:  # fmt: skip
-    """The function's samples; it is called for every block that the steps meet."""
+    """Call the function for every block that the steps meet."""
     label_stream(stream)
     x = np.empty((count, law.dimension), dtype=dtype)
     y = np.empty(count)

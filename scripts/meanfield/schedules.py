@@ -26,13 +26,13 @@ class Schedule(Protocol):
         """Whether xi is infinite at t = 0."""
 
     def __call__(self, t: ArrayLike) -> Floats:
-        """xi(t) at times t >= 0, elementwise, the same bits on every CPU."""
+        """Return xi(t) at times t >= 0, elementwise, the same bits on every CPU."""
 
     def integral(self, t: ArrayLike) -> Floats:
-        """tau(t) = int_0^t xi at times t >= 0, elementwise."""
+        """Return tau(t) = int_0^t xi at times t >= 0, elementwise."""
 
     def inverse(self, tau: ArrayLike) -> Floats:
-        """The time t with tau(t) = tau >= 0, elementwise; infinite where tau is never reached."""
+        """Return t with tau(t) = tau >= 0, elementwise; infinite where tau is never reached."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,15 @@ class Constant:
         return False
 
     def __call__(self, t: ArrayLike) -> Floats:
-        """xi(t) at times t >= 0, elementwise."""
+        """Return xi(t) at times t >= 0, elementwise."""
         return np.full_like(_times(t), self.value)
 
     def integral(self, t: ArrayLike) -> Floats:
-        """tau(t) = value t, elementwise."""
+        """Return tau(t) = value t, elementwise."""
         return self.value * _times(t)
 
     def inverse(self, tau: ArrayLike) -> Floats:
-        """t(tau) = tau / value, elementwise."""
+        """Return t(tau) = tau / value, elementwise."""
         return _times(tau, "tau") / self.value
 
 
@@ -108,14 +108,14 @@ class Power:
         return self.t0 == 0 and self.p > 0
 
     def __call__(self, t: ArrayLike) -> Floats:
-        """xi(t) at times t >= 0, elementwise; infinite at 0 if xi is singular there."""
+        """Return xi(t) at times t >= 0, elementwise; infinite at 0 if xi is singular there."""
         base = _times(t) + self.t0
         at_zero = base == 0
         value = self.c * power(np.where(at_zero, 1.0, base), -self.p)
         return np.where(at_zero & self.singular, np.inf, value)
 
     def integral(self, t: ArrayLike) -> Floats:
-        """tau(t), elementwise."""
+        """Return tau(t), elementwise."""
         times, q = _times(t), 1.0 - self.p
         if self.t0 == 0:
             return np.asarray(self.c / q * times**q)
@@ -123,7 +123,7 @@ class Power:
         return np.asarray(self._unit * length * exprel(q * length))
 
     def inverse(self, tau: ArrayLike) -> Floats:
-        """t(tau), elementwise; infinite from tau = c t_0^(1 - p) / (p - 1) on if p > 1."""
+        """Return t(tau), elementwise; infinite from tau = c t_0^(1 - p) / (p - 1) on if p > 1."""
         values, q = _times(tau, "tau"), 1.0 - self.p
         if self.t0 == 0:
             return np.asarray((values * q / self.c) ** (1 / q))
@@ -172,18 +172,18 @@ class Piecewise:
         return False
 
     def __call__(self, t: ArrayLike) -> Floats:
-        """xi(t) at times t >= 0, elementwise."""
+        """Return xi(t) at times t >= 0, elementwise."""
         return np.asarray(self.values)[self._piece(_times(t), self.times)]
 
     def integral(self, t: ArrayLike) -> Floats:
-        """tau(t), elementwise."""
+        """Return tau(t), elementwise."""
         times = _times(t)
         piece = self._piece(times, self.times)
         within = np.asarray(self.values)[piece] * (times - np.asarray(self.times)[piece])
         return np.asarray(self._reached[piece] + within)
 
     def inverse(self, tau: ArrayLike) -> Floats:
-        """t(tau), elementwise."""
+        """Return t(tau), elementwise."""
         values = _times(tau, "tau")
         piece = self._piece(values, self._reached)
         within = (values - self._reached[piece]) / np.asarray(self.values)[piece]
@@ -191,7 +191,7 @@ class Piecewise:
 
     @property
     def _reached(self) -> Floats:
-        """tau at the times where the pieces begin."""
+        """Values of tau at the times where the pieces begin."""
         steps = np.asarray(self.values)[:-1] * np.diff(self.times)
         return np.concatenate([[0.0], np.cumsum(steps)])
 

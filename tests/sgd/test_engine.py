@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import meanfield
 from meanfield.activations import PiecewiseLinear
+from meanfield.initial import Gaussian, Initial
 from meanfield.laws import IsotropicGaussians
-from meanfield.sampling import initial_gaussian
 from meanfield.sgd import blocks, engine, reference
 from meanfield.sgd.reference import Divergence
 
@@ -34,7 +34,7 @@ def run(
     """Weights at the snapshots, then at the end."""
     seen = []
     last = module.run(
-        initial_gaussian(seed, neurons, dimension, 0.8),
+        Initial(Gaussian(0.8)).draw(seed, neurons, dimension),
         law=IsotropicGaussians(dimension, delta),
         activation=activation, step_size=step_size, snapshot_steps=snapshot_steps, seed=seed,
         precision=precision, record=lambda step, theta: seen.append(theta),
@@ -112,7 +112,7 @@ def test_threads_change_no_bits():
 
 
 def test_the_initial_weights_and_the_records_are_left_alone():
-    theta = initial_gaussian(5, 70, 9, 0.8)
+    theta = Initial(Gaussian(0.8)).draw(5, 70, 9)
     before = theta.copy()
 
     def spoil(step, weights):

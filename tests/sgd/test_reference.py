@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from meanfield.activations import PiecewiseLinear
+from meanfield.initial import Gaussian, Initial
 from meanfield.laws import IsotropicGaussians
 from meanfield.random import SAMPLE
-from meanfield.sampling import initial_gaussian, sample_isotropic
+from meanfield.sampling import sample
 from meanfield.sgd.reference import Divergence, run
 
 LAW = IsotropicGaussians(5, 0.4)
@@ -15,8 +16,8 @@ BUMP = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
 
 def test_one_step_descends_the_loss_of_its_sample():
     sloped = PiecewiseLinear((0.0, 1.0), (1.0, -2.0), left_slope=0.5, right_slope=3.0)
-    theta = initial_gaussian(1, 6, 5, 2.0)
-    x, y = sample_isotropic(2, 0, 1, SAMPLE, dimension=5, delta=0.4, dtype=np.float64)
+    theta = Initial(Gaussian(2.0)).draw(1, 6, 5)
+    x, y = sample(LAW, 2, 0, 1, SAMPLE, np.float64)
 
     def loss(weights):
         return (y[0] - np.mean(sloped(weights @ x[0]))) ** 2
@@ -36,7 +37,7 @@ def test_one_step_descends_the_loss_of_its_sample():
 
 
 def test_records_copies_at_the_steps_asked_for():
-    theta = initial_gaussian(1, 4, 5, 1.0)
+    theta = Initial(Gaussian(1.0)).draw(1, 4, 5)
     seen = []
 
     def record(step, weights):

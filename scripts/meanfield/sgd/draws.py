@@ -7,9 +7,9 @@ and its label to y[k]. x has d rows, rounded up to a multiple of 4, the surplus 
 multiple of 4 that divides 2^32, and first_step a multiple of B, uint64. k0 and k1 are the words of
 the seed; `constants` come from the `Draw`.
 
-Laws that compiled code cannot draw from are drawn beforehand, in chunks of many blocks: their `Draw`
-has a function `host`, and fill copies. A last block that the chunk does not cover whole is filled up
-with zeros.
+Laws that compiled code cannot draw from are drawn beforehand, in chunks of many blocks: their
+`Draw` has a function `host`, and fill copies. A last block that the chunk does not cover whole is
+filled up with zeros.
 """
 
 from collections.abc import Callable
@@ -115,7 +115,7 @@ def _rounded_up(dimension: int) -> int:
 
 
 def _normals(out: npt.NDArray[np.float32], seed: int, stream: np.uint64, first_step: int) -> None:
-    """Fill (4 m, n) normals of any steps; compiled code wants no carry in the counter's low word."""
+    """Fill (4 m, n) normals of any steps; `fill_normals` alone wants no carry between words."""
     k0, k1 = split_seed(seed)
     done = 0
     while done < out.shape[1]:
@@ -178,7 +178,7 @@ def fill_rows(x: Any, y: Any, constants: Any, k0: Any, k1: Any, first_step: Any)
 
 @njit
 def fill_chunk(x: Any, y: Any, constants: Any, k0: Any, k1: Any, first_step: Any) -> None:
-    """Samples drawn beforehand: constants (inputs (n, d), labels (n,), their first step)."""
+    """Copy samples drawn beforehand: constants (inputs (n, d), labels (n,), their first step)."""
     inputs, labels, start = constants
     offset = np.int64(first_step - start)
     count = min(y.shape[0], labels.shape[0] - offset)
