@@ -1,7 +1,7 @@
 """Activations sigma(t) with their derivatives and limits, and the registry of their kinds."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
@@ -142,29 +142,26 @@ class LeakyReLU(Pieces):
     """
 
     slope: float
-    knots: ClassVar[tuple[float, ...]] = (0.0,)
-    values: ClassVar[tuple[float, ...]] = (0.0,)
-    right_slope: ClassVar[float] = 1.0
+    knots: tuple[float, ...] = field(default=(0.0,), init=False, repr=False)
+    values: tuple[float, ...] = field(default=(0.0,), init=False, repr=False)
+    left_slope: float = field(init=False, repr=False)
+    right_slope: float = field(default=1.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slope", float(self.slope))
         if not np.isfinite(self.slope):
             raise ValueError(f"the slope of a leaky ReLU must be finite, got {self.slope}")
-
-    @property
-    def left_slope(self) -> float:  # type: ignore[override]
-        """Slope for t <= 0."""
-        return self.slope
+        object.__setattr__(self, "slope", float(self.slope))
+        object.__setattr__(self, "left_slope", self.slope)
 
 
 @dataclass(frozen=True)
 class ReLU(Pieces):
     """sigma(t) = max(t, 0)."""
 
-    knots: ClassVar[tuple[float, ...]] = (0.0,)
-    values: ClassVar[tuple[float, ...]] = (0.0,)
-    left_slope: ClassVar[float] = 0.0
-    right_slope: ClassVar[float] = 1.0
+    knots: tuple[float, ...] = field(default=(0.0,), init=False, repr=False)
+    values: tuple[float, ...] = field(default=(0.0,), init=False, repr=False)
+    left_slope: float = field(default=0.0, init=False, repr=False)
+    right_slope: float = field(default=1.0, init=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -296,8 +293,9 @@ def make_activation(settings: Mapping[str, Any]) -> Activation:
     if kind not in ACTIVATIONS:
         raise ValueError(f"unknown activation kind {kind!r}, expected one of {list(ACTIVATIONS)}")
     made = ACTIVATIONS[kind]
-    allowed = {field.name for field in fields(made)}
-    required = {field.name for field in fields(made) if field.default is MISSING}
+    settable = [each for each in fields(made) if each.init]
+    allowed = {each.name for each in settable}
+    required = {each.name for each in settable if each.default is MISSING}
     unknown, missing = set(arguments) - allowed, required - set(arguments)
     if unknown or missing:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from meanfield.activations import PiecewiseLinear, make_activation
+from meanfield.activations import Activation, make_activation
 from meanfield.data_files import read_data
 from meanfield.python_law import PythonLaw
 from meanfield.quadrature import chi
@@ -128,7 +128,7 @@ class GaussianTeacher:
     """
 
     dimension: int
-    link: PiecewiseLinear
+    link: Activation
     coefficients: tuple[float, ...]
     noise: float = 0.0
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from array_api_compat import array_namespace
 
+from meanfield.activations import Pieces
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
 from meanfield.special import SphericalMean, TabulatedMean, tabulate
@@ -108,6 +109,11 @@ def make_problem(law: Any, neuron: Any, nodes: int) -> Problem:
         ValueError: if no reduction of the combination is known.
     """
     if isinstance(law, IsotropicGaussians) and isinstance(neuron, Ridge):
+        if not isinstance(neuron.activation, Pieces):
+            raise ValueError(
+                f"no reduction is known for the activation {type(neuron.activation).__name__}; "
+                "known: piecewise linear ones"
+            )
         labels, weights, invariants = law.nodes(nodes)
         mean = tabulate(SphericalMean(neuron.activation, law.dimension))
         return IsotropicRidge(labels, weights, invariants[:, 0], mean)

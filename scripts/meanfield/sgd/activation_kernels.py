@@ -32,7 +32,7 @@ class Lines(NamedTuple):
     later: tuple[Any, ...]
 
 
-class _SmoothType(types.Opaque):  # type: ignore[misc]
+class _SmoothType(types.Opaque):
     """The type of a smooth activation, which has no parameters; a value of it says nothing."""
 
     def __init__(self, kind: type[Any]) -> None:

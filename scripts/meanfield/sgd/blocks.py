@@ -63,7 +63,8 @@ def _predict(
 ) -> None:  # fmt: skip
     """Finish z of one sample in some panels, add its values to sums and leave its slopes S.
 
-    z = rows[row] + sum_{m < inner} factors[m BLOCK] rows[row - inner + m];  rows[row] = a sigma'(z).
+    z = rows[row] + sum_{m < inner} factors[m BLOCK] rows[row - inner + m],
+    rows[row] = a sigma'(z).
 
     Output weights are brought up to date first: a <- shrink a + error sigma(previous z).
 
@@ -191,8 +192,7 @@ def predict(
         for q in range(0, half, lanes):
             store(sums, q, add(load(sums, q), load(sums, q + half)))
         half //= 2
-    total = tree_sum(load(sums, 0))
-    return total
+    return tree_sum(load(sums, 0))
 
 
 @njit

@@ -22,9 +22,9 @@ from meanfield.sgd.vectors import (
     Vector,
     element_address,
     lanes_of,
-    vector_call,
     representation,
     splat,
+    vector_call,
     vector_constant,
 )
 
@@ -69,9 +69,9 @@ def _make_tile(rows: int, *, fresh: bool, between: int, across: int) -> Any:
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             whole, word = representation(kind), ir.IntType(64)
             scalar = whole.element
-            target = element_address(context, builder, out, *arguments[0:2], scalar)
-            origin = element_address(context, builder, source, *arguments[2:4], scalar)
-            factors = element_address(context, builder, factor, *arguments[4:6], scalar)
+            target = element_address(context, builder, out, arguments[0:2], scalar)
+            origin = element_address(context, builder, source, arguments[2:4], scalar)
+            factors = element_address(context, builder, factor, arguments[4:6], scalar)
             cells = [(r, v) for r in range(rows) for v in range(_VECTORS)]
 
             def address(base: Any, row: int, v: int) -> Any:

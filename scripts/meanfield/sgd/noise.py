@@ -1,6 +1,7 @@
-"""Compiled noisy SGD, step by step: the time goes into drawing the noise, blocks would gain nothing.
+"""Compiled noisy SGD, step by step: drawing the noise takes the time, blocks would gain nothing.
 
-    theta_i <- gamma_k theta_i + 2 s_k (y_k - yhat_k) grad sigma_*(x_k; theta_i) + sqrt(4 s_k / beta) g_ik
+theta_i <- gamma_k theta_i + 2 s_k (y_k - yhat_k) grad sigma_*(x_k; theta_i)
+               + sqrt(4 s_k / beta) g_ik
 """
 
 from typing import Any
@@ -22,7 +23,7 @@ _SHIFT = np.uint64(32)
 
 @njit
 def _fill_noise(out: Any, first: Any, k0: Any, k1: Any, step: Any) -> None:
-    """Draw coordinates 4 first ... of the noise of a step: coordinate 4 (first + m) + q to out[q, m]."""
+    """Draw the noise of a step, coordinate 4 (first + m) + q to out[q, m]."""
     low, high = step & _MASK, step >> _SHIFT
     for m in range(out.shape[1]):
         words = philox(first + np.uint64(m), low, high, _NOISE, k0, k1)
@@ -31,7 +32,7 @@ def _fill_noise(out: Any, first: Any, k0: Any, k1: Any, step: Any) -> None:
 
 @njit
 def _add_noise(panels: Any, noise: Any, scale: Any, k0: Any, k1: Any, step: Any) -> None:
-    """theta += scale g, where g_i,c is coordinate i D + c of the noise of the step."""
+    """Add scale g to theta, where g_i,c is coordinate i D + c of the noise of the step."""
     extra = 0 if panels.outer is None else 2
     parameters = panels.dimension + extra
     calls = noise.shape[1]

@@ -1,8 +1,8 @@
 """How the kernels hold a network: neurons contiguous, in panels of TILE that fit the cache.
 
-A panel is a run of rows of TILE numbers, one a neuron: first the weights w_1 ... w_d and, for neurons
-that have one, the offset b; then BLOCK rows for the pre-activations of a block, which become the
-slopes sigma'.  Output weights a, where there are any, lie apart.
+A panel is a run of rows of TILE numbers, one a neuron: first the weights w_1 ... w_d and, for
+neurons that have one, the offset b; then BLOCK rows for the pre-activations of a block, which
+become the slopes sigma'.  Output weights a, where there are any, lie apart.
 """
 
 from typing import Any, NamedTuple

@@ -27,7 +27,7 @@ class Vector(types.Type):
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, representation(kind))
 
@@ -59,18 +59,18 @@ def vector_constant(value: float, kind: Any) -> Any:
 
 
 def element_address(
-    context: Any, builder: Any, base_type: Any, base: Any, index: Any, to: Any
-) -> Any:  # fmt: skip
+    context: Any, builder: Any, base_type: Any, place: Sequence[Any], to: Any
+) -> Any:
     """Generate the address of an element, counted from the first one of an array or a pointer.
 
     Args:
         context: of the compiler.
         builder: of the compiler.
         base_type: type of an array in C order, or of a pointer from `pointer_to`.
-        base: the array or pointer.
-        index: number of the element.
+        place: the array or pointer, and the number of the element.
         to: type of what the address shall point to.
     """
+    base, index = place
     if not isinstance(base_type, types.CPointer):
         base = context.make_array(base_type)(context, builder, base).data
     return builder.bitcast(builder.gep(base, [index]), to.as_pointer())
@@ -207,7 +207,7 @@ def _load(typing_context: Any, array: Any, index: Any) -> Any:
     kind = Vector(array.dtype)
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = element_address(context, builder, array, *arguments, representation(kind))
+        address = element_address(context, builder, array, arguments, representation(kind))
         return builder.load(address, align=BYTES)
 
     return kind(array, types.intp), emit
@@ -219,7 +219,7 @@ def _store(typing_context: Any, array: Any, index: Any, v: Any) -> Any:
         return None
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = element_address(context, builder, array, *arguments[:2], representation(v))
+        address = element_address(context, builder, array, arguments[:2], representation(v))
         builder.store(arguments[2], address, align=BYTES)
         return context.get_dummy_value()
 
@@ -244,7 +244,7 @@ def _broadcast_element(typing_context: Any, array: Any, index: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         scalar = representation(kind).element
-        place = element_address(context, builder, array, *arguments, scalar)
+        place = element_address(context, builder, array, arguments, scalar)
         return splat(builder, builder.load(place), kind)
 
     return kind(array, types.intp), emit
