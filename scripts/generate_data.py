@@ -1,7 +1,7 @@
 """Generate what SGD starts from: initial weights for every seed, and a test set.
 
 In: settings of the law, the initial measure, the width, the test set and the seeds.
-Out: NetCDF with theta(seed, neuron, parameter), x(sample, parameter) and y(sample).
+Out: NetCDF with theta(seed, neuron, parameter), x(sample, coordinate) and y(sample).
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from meanfield.initial import make_initial
 from meanfield.laws import make_law
 from meanfield.random import TEST_SAMPLE
-from meanfield.sampling import initial_gaussian, sample_isotropic
+from meanfield.sampling import sample
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 
@@ -25,20 +26,14 @@ def main(*, settings: Mapping[str, Any], origin: Origin, data: str | Path) -> No
     """Draw the initial weights and the test set, and store them."""
     law = make_law(settings["law"])
     sgd, seeds = settings["sgd"], settings["seeds"]
-    theta = np.stack(
-        [
-            initial_gaussian(seed, sgd["neurons"], law.dimension, settings["initial"]["scale"])
-            for seed in seeds
-        ]
-    )
+    initial = make_initial(settings["initial"])
+    theta = np.stack([initial.draw(seed, sgd["neurons"], law.dimension) for seed in seeds])
     # One test set for all seeds: differences between seeds are then differences of networks.
-    samples = sample_isotropic(
-        TEST_SEED, 0, sgd["test_samples"], TEST_SAMPLE, dimension=law.dimension, delta=law.delta
-    )
+    samples = sample(law, TEST_SEED, 0, sgd["test_samples"], TEST_SAMPLE)
     dataset = xr.Dataset(
         {
             "theta": (("seed", "neuron", "parameter"), theta),
-            "x": (("sample", "parameter"), samples.x),
+            "x": (("sample", "coordinate"), samples.x),
             "y": ("sample", samples.y),
         },
         coords={"seed": np.asarray(seeds, dtype=np.uint64)},

@@ -1,8 +1,10 @@
 """Train networks by one-pass SGD: all seeds of a point, one thread a seed.
 
-In: initial weights and test set (generate_data); settings of law, neuron, times and SGD.
+In: initial parameters and test set (generate_data); settings of law, neuron, times and SGD.
 Out: NetCDF with omega(seed, time, neuron, invariant), theta(seed, neuron, parameter) at the end,
-and the risk with its parts, each (seed, time).
+and, each (seed, time), the risk with its parts and the mean squared residual of the steps between.
+
+A run that was killed continues from its checkpoints, beside the output, and ends the same.
 """
 
 from collections.abc import Mapping
@@ -10,32 +12,27 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from meanfield.evaluation import RiskEstimate, TestSet, estimate_risk
+from meanfield.checkpoint import Checkpoint
+from meanfield.evaluation import RiskEstimate, TestSet
+from meanfield.invariants import invariant_names
 from meanfield.laws import make_law
 from meanfield.neurons import make_neuron
-from meanfield.problem import make_problem
-from meanfield.sgd import engine
-from meanfield.sgd.prediction import network
+from meanfield.problem import has_reduction, make_problem
+from meanfield.progress import Progress
+from meanfield.schedules import make_schedule
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
 from meanfield.timeline import output_times, steps_at
+from meanfield.training import Setup, Trajectory, train
 
 REDUCED_NODES = 48
 """Nodes per label for the reduced risk: converged, and not the solver's, so that a change of the
 solver's accuracy leaves SGD alone."""
-
-
-class Trajectory(NamedTuple):
-    """One seed's run: invariants (T, N, k), risks at T times, and parameters (N, D) at the end."""
-
-    omega: np.ndarray
-    risks: list[RiskEstimate]
-    theta: np.ndarray
 
 
 def main(
@@ -48,72 +45,46 @@ def main(
 ) -> None:
     """Run SGD for every seed and store the trajectories."""
     started = perf_counter()
-    law, neuron = make_law(settings["law"]), make_neuron(settings["neuron"])
-    problem = make_problem(law, neuron, REDUCED_NODES)
     initial = read(data)
-    test_set = TestSet(initial.x.values, initial.y.values, law)
     times = output_times(settings["time"])
     # Output times closer than a step share one.
     steps, outputs = np.unique(steps_at(times, settings["sgd"]["step_size"]), return_inverse=True)
-
-    failed = Event()  # one seed's failure ends the others at their next output time
+    setup = make_setup(settings, steps.tolist(), initial)
+    seeds = settings["seeds"]
+    folder = Path(runs).with_suffix(".checkpoints")
+    checkpoints = {
+        seed: Checkpoint(folder / f"seed-{seed}.npz", f"{origin.digest} {seed}") for seed in seeds
+    }
+    progress = Progress(len(seeds) * int(steps[-1]), LOG)
+    stop = Event()
 
     def trajectory(seed: int) -> Trajectory:
         try:
-            return train(seed)
+            return train(
+                initial.theta.sel(seed=seed).values,
+                seed,
+                setup,
+                checkpoint=checkpoints[seed],
+                progress=progress,
+                stop=stop,
+                log=LOG,
+            )
         except BaseException:
-            failed.set()
+            stop.set()  # the other seeds need not go on
             raise
 
-    def train(seed: int) -> Trajectory:
-        omega: list[np.ndarray] = []
-        risks: list[RiskEstimate] = []
-
-        def record(step: int, theta: np.ndarray) -> None:
-            if failed.is_set():
-                raise RuntimeError("stopped, because another seed failed")
-            omega.append(neuron.invariants(theta))
-            output = network(theta, test_set.x, neuron.activation)
-            risks.append(estimate_risk(output, omega[-1], test_set, problem))
-            LOG.info("seed %d: step %d of %d, risk %.4f", seed, step, steps[-1], risks[-1].risk)
-
-        theta = engine.run(
-            initial.theta.sel(seed=seed).values,
-            law=law,
-            activation=neuron.activation,
-            step_size=settings["sgd"]["step_size"],
-            snapshot_steps=steps.tolist(),
-            seed=seed,
-            precision=settings["sgd"]["precision"],
-            record=record,
-        )
-        return Trajectory(np.stack(omega)[outputs], [risks[k] for k in outputs], theta)
-
-    seeds = settings["seeds"]
-    with ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool:
-        trajectories = list(pool.map(trajectory, seeds))
-    dataset = xr.Dataset(
-        {
-            "omega": (
-                ("seed", "time", "neuron", "invariant"),
-                np.stack([run.omega for run in trajectories]),
-            ),
-            "theta": (("seed", "neuron", "parameter"), np.stack([t.theta for t in trajectories])),
-            **{
-                name: (
-                    ("seed", "time"),
-                    np.array([[getattr(risk, name) for risk in run.risks] for run in trajectories]),
-                )
-                for name in RiskEstimate._fields
-            },
-        },
-        coords={
-            "seed": np.asarray(seeds, dtype=np.uint64),
-            "time": times,
-            "invariant": list(problem.invariant_names),
-        },
+    try:
+        with ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool:
+            trajectories = list(pool.map(trajectory, seeds))
+    finally:
+        progress.close()
+    names = invariant_names(setup.law, setup.neuron)
+    dataset = as_dataset(trajectories, outputs, setup.keep_theta).assign_coords(
+        seed=np.asarray(seeds, dtype=np.uint64), time=times, invariant=list(names)
     )
     write(dataset, runs, title="One-pass SGD", origin=origin, backend="numba")
+    for checkpoint in checkpoints.values():
+        checkpoint.remove()
     LOG.info(
         "ran %d seeds of %d steps in %.1f s into %s",
         len(seeds),
@@ -121,6 +92,51 @@ def main(
         perf_counter() - started,
         runs,
     )
+
+
+def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Dataset) -> Setup:
+    """Return all of a run but its seed."""
+    law, neuron, sgd = make_law(settings["law"]), make_neuron(settings["neuron"]), settings["sgd"]
+    problem = make_problem(law, neuron, REDUCED_NODES) if has_reduction(law, neuron) else None
+    beta = sgd["inverse_temperature"]
+    return Setup(
+        neuron=neuron,
+        law=law,
+        schedule=make_schedule(sgd["schedule"]),
+        step_size=sgd["step_size"],
+        decay=sgd["decay"],
+        inverse_temperature=np.inf if beta is None else beta,
+        precision=sgd["precision"],
+        snapshot_steps=steps,
+        problem=problem,
+        test_set=TestSet(
+            initial.x.values,
+            initial.y.values,
+            law.invariants(initial.x.values) if problem is not None else None,
+        ),
+        keep_theta=sgd["store_path"],
+    )
+
+
+def as_dataset(trajectories: list[Trajectory], outputs: np.ndarray, keep_theta: bool) -> xr.Dataset:
+    """Return the trajectories of all seeds, looked up at the output times."""
+    risks = np.stack([run.risks[outputs] for run in trajectories])
+    variables = {
+        "omega": (
+            ("seed", "time", "neuron", "invariant"),
+            np.stack([run.omega[outputs] for run in trajectories]),
+        ),
+        "theta": (("seed", "neuron", "parameter"), np.stack([run.theta for run in trajectories])),
+        "mean_square_residual": (
+            ("seed", "time"),
+            np.stack([run.mean_square_residual[outputs] for run in trajectories]),
+        ),
+        **{name: (("seed", "time"), risks[..., k]) for k, name in enumerate(RiskEstimate._fields)},
+    }
+    if keep_theta:
+        path = np.stack([run.theta_path[outputs] for run in trajectories])
+        variables["theta_path"] = (("seed", "time", "neuron", "parameter"), path)
+    return xr.Dataset(variables)
 
 
 if "snakemake" in globals():

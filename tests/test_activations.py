@@ -1,9 +1,16 @@
-"""Piecewise linear activations: values, slopes, limits and their settings."""
+"""Activations: values, slopes, limits and their settings."""
 
 import numpy as np
 import pytest
 
-from meanfield.activations import PiecewiseLinear, make_activation
+from meanfield.activations import (
+    ACTIVATIONS,
+    Activation,
+    LeakyReLU,
+    PiecewiseLinear,
+    ReLU,
+    make_activation,
+)
 
 FIGURE_1 = PiecewiseLinear(knots=(0.5, 1.5), values=(-2.5, 7.5))
 FIGURE_4 = PiecewiseLinear(knots=(0.0, 0.5, 1.5), values=(-2.5, -4.0, 7.5))
@@ -74,9 +81,47 @@ def test_settings() -> None:
     settings = {"kind": "piecewise_linear", "knots": [0.5, 1.5], "values": [-2.5, 7.5]}
     assert make_activation(settings) == FIGURE_1
     assert hash(make_activation(settings)) == hash(FIGURE_1)
-    with pytest.raises(ValueError, match="unknown activation kind 'tanh'"):
-        make_activation({"kind": "tanh"})
+    with pytest.raises(ValueError, match="unknown activation kind 'tan', expected one of"):
+        make_activation({"kind": "tan"})
     with pytest.raises(ValueError, match=r"unknown: \['slope'\]"):
         make_activation({**settings, "slope": 1})
     with pytest.raises(ValueError, match=r"missing: \['values'\]"):
         make_activation({"kind": "piecewise_linear", "knots": [0]})
+
+
+SETTINGS: dict[str, dict[str, object]] = {
+    kind: {"kind": kind} for kind in ACTIVATIONS
+} | {
+    "piecewise_linear": {"kind": "piecewise_linear", "knots": [-1.0, 2.0], "values": [3.0, 0.0]},
+    "leaky_relu": {"kind": "leaky_relu", "slope": 0.1},
+}
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_every_activation_fits_its_derivative_and_limits(kind: str) -> None:
+    activation: Activation = make_activation(SETTINGS[kind])
+    t = np.linspace(-9.0, 9.0, 361) + 0.003
+    numerical = (activation(t + 1e-6) - activation(t - 1e-6)) / 2e-6
+    np.testing.assert_allclose(activation.derivative(t), numerical, atol=2e-9)
+    for points in (t, t.astype(np.float32)):
+        assert activation(points).dtype == activation.derivative(points).dtype == points.dtype
+    assert activation([1]).dtype == np.float64
+    for limit, far in zip(activation.limits, activation([-40.0, 40.0]), strict=True):
+        if np.isfinite(limit):
+            assert far == pytest.approx(limit, abs=1e-12)
+        elif np.isinf(limit):
+            assert abs(far) > 1
+            assert np.sign(far) == np.sign(limit)
+    assert hash(activation) == hash(make_activation(SETTINGS[kind]))
+
+
+def test_the_relus_are_piecewise_linear() -> None:
+    t = np.linspace(-2.0, 2.0, 41)
+    np.testing.assert_array_equal(ReLU()(t), np.maximum(t, 0))
+    np.testing.assert_array_equal(LeakyReLU(0.25)(t), np.where(t > 0, t, 0.25 * t))
+    assert ReLU().derivative([0.0]) == [0.0]
+    assert LeakyReLU(0.25).derivative([0.0]) == [0.25]
+    with pytest.raises(ValueError, match="finite"):
+        LeakyReLU(np.inf)
+    with pytest.raises(ValueError, match=r"takes \['slope'\]; unknown: \['knots'\]"):
+        make_activation({"kind": "leaky_relu", "slope": 1, "knots": (0,)})

@@ -11,7 +11,8 @@ from meanfield.neurons import Ridge
 from meanfield.problem import Problem, make_problem
 from meanfield.special import SphericalMean
 
-RIDGE = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
+RAMP = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
+RIDGE = Ridge(RAMP)
 PROBLEM = make_problem(IsotropicGaussians(40, 0.8), RIDGE, 24)
 MEASURE = gaussian_radii(40, 0.8, 60).measure
 
@@ -55,7 +56,7 @@ def test_quadrature_error_of_the_sphere_risk(nodes: int, bound: float) -> None:
         risks = []
         for count in (nodes, 64):
             labels, weights, s = law.nodes(count)
-            output = SphericalMean(RIDGE.activation, 40)(radius * s[:, 0])
+            output = SphericalMean(RAMP, 40)(radius * s[:, 0])
             risks.append(weights @ (labels - output) ** 2)
         assert abs(risks[0] - risks[1]) < bound
 

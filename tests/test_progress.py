@@ -10,7 +10,8 @@ from meanfield.progress import Progress
 
 
 def test_line() -> None:
-    tracker = Progress(1000, 200, logging.getLogger("test"))
+    tracker = Progress(1000, logging.getLogger("test"))
+    tracker.resume(200)
     tracker.advance(300, risk=0.25)
     assert tracker.line(6.0) == "500 of 1000 steps (50.0 %), 50 a second, 10 s left, risk 0.2500"
 
@@ -19,7 +20,7 @@ def test_threads_are_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(progress, "INTERVAL", 0.0)
-    tracker = Progress(4000, 0, logging.getLogger("test"))
+    tracker = Progress(4000, logging.getLogger("test"))
     with caplog.at_level(logging.INFO), ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: [tracker.advance(1) for _ in range(1000)], range(4)))
     tracker.close()

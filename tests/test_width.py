@@ -15,12 +15,13 @@ from meanfield.problem import make_problem
 from meanfield.width import second_moment, width_coefficients
 
 LAW = IsotropicGaussians(6, 0.6)
-NEURON = Ridge(PiecewiseLinear((-0.4, 0.5, 1.5), (1.0, -2.5, 7.5), left_slope=0.3))
+ACTIVATION = PiecewiseLinear((-0.4, 0.5, 1.5), (1.0, -2.5, 7.5), left_slope=0.3)
+NEURON = Ridge(ACTIVATION)
 
 
 @given(st.floats(0.05, 20.0))
 def test_second_moment_is_the_gaussian_integral(scale: float) -> None:
-    activation = NEURON.activation
+    activation = ACTIVATION
 
     def integrand(g: float) -> float:
         value = float(activation(np.array([scale * g]))[0])
@@ -32,7 +33,7 @@ def test_second_moment_is_the_gaussian_integral(scale: float) -> None:
 
 
 def test_second_moment_at_zero_scale() -> None:
-    for activation in (NEURON.activation, PiecewiseLinear((0.0, 1.0), (2.0, 3.0))):
+    for activation in (ACTIVATION, PiecewiseLinear((0.0, 1.0), (2.0, 3.0))):
         expected = float(activation(np.zeros(1))[0]) ** 2
         assert second_moment(activation, np.zeros(1))[0] == expected
 

@@ -7,7 +7,6 @@ from numpy.polynomial import Chebyshev
 from numpy.typing import NDArray
 
 from meanfield.functionals import risk as reduced_risk
-from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure
 from meanfield.problem import Problem
 
@@ -35,25 +34,24 @@ class RiskEstimate(NamedTuple):
     fluctuation_stderr: float
 
 
-class TestSet:
-    """A sample of the data law, with the invariants of its inputs.
+class TestSet(NamedTuple):
+    """A sample of the data law.
 
-    Args:
+    Attributes:
         x: inputs, shape (n, d).
         y: labels, shape (n,).
-        law: law that they are drawn from.
+        invariants: invariants s of the inputs, shape (n, m); None where no reduction is known.
     """
 
     __test__ = False  # for pytest, which takes the name for a test's
 
-    def __init__(self, x: NDArray[np.float32], y: Floats, law: IsotropicGaussians) -> None:
-        self.x = x
-        self.y = np.asarray(y, dtype=float)
-        self.invariants = law.invariants(x)
+    x: NDArray[np.float32]
+    y: Floats
+    invariants: Floats | None
 
 
 def estimate_risk(
-    output: Floats, omega: Floats, test_set: TestSet, problem: Problem
+    output: Floats, omega: Floats, test_set: TestSet, problem: Problem | None
 ) -> RiskEstimate:
     """Return the risk of a network, and its split.
 
@@ -66,17 +64,20 @@ def estimate_risk(
         output: yhat on the test set, shape (n,).
         omega: invariants of the network's neurons, shape (N, k).
         test_set: sample of the data law.
-        problem: the reduced problem, for f and the quadrature.
+        problem: the reduced problem, for f and the quadrature; without one the parts are NaN.
 
     Returns:
         The risk and its parts.
     """
-    measure = Measure(omega, np.full(len(omega), 1 / len(omega)))
     loss = (test_set.y - output) ** 2
+    risk, stderr = float(loss.mean()), _standard_error(loss)
+    if problem is None or test_set.invariants is None:
+        return RiskEstimate(risk, stderr, np.nan, np.nan, np.nan)
+    measure = Measure(omega, np.full(len(omega), 1 / len(omega)))
     excess = (output - reduced_network(problem, measure, test_set.invariants)) ** 2
     return RiskEstimate(
-        risk=float(loss.mean()),
-        risk_stderr=_standard_error(loss),
+        risk=risk,
+        risk_stderr=stderr,
         reduced_risk=float(reduced_risk(problem, measure)),
         fluctuation=float(excess.mean()),
         fluctuation_stderr=_standard_error(excess),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from array_api_compat import array_namespace
 
+from meanfield.activations import Pieces
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
 from meanfield.special import SphericalMean, TabulatedMean, tabulate
@@ -93,6 +94,15 @@ class IsotropicRidge:
         return self.mean.value(s * abs(omega[:, 0])).T
 
 
+def has_reduction(law: Any, neuron: Any) -> bool:
+    """Return whether `make_problem` knows a reduction of the combination."""
+    return (
+        isinstance(law, IsotropicGaussians)
+        and isinstance(neuron, Ridge)
+        and isinstance(neuron.activation, Pieces)
+    )
+
+
 def make_problem(law: Any, neuron: Any, nodes: int) -> Problem:
     """Reduce a data law and a neuron to a problem.
 
@@ -107,11 +117,13 @@ def make_problem(law: Any, neuron: Any, nodes: int) -> Problem:
     Raises:
         ValueError: if no reduction of the combination is known.
     """
-    if isinstance(law, IsotropicGaussians) and isinstance(neuron, Ridge):
+    if has_reduction(law, neuron):
         labels, weights, invariants = law.nodes(nodes)
         mean = tabulate(SphericalMean(neuron.activation, law.dimension))
         return IsotropicRidge(labels, weights, invariants[:, 0], mean)
+    activation = type(neuron.activation).__name__ if hasattr(neuron, "activation") else "none"
     raise ValueError(
         f"no reduction is known for the law {type(law).__name__} with the neuron "
-        f"{type(neuron).__name__}; known: IsotropicGaussians with Ridge"
+        f"{type(neuron).__name__} and the activation {activation}; known: IsotropicGaussians with "
+        "Ridge and a piecewise linear activation"
     )

@@ -18,19 +18,17 @@ class Progress:
 
     Args:
         total: steps of all seeds together.
-        done: steps that were done before, by a run that this one continues.
         log: where the lines go.
     """
 
-    def __init__(self, total: int, done: int, log: logging.Logger) -> None:
-        self._total, self._done, self._before = total, done, done
+    def __init__(self, total: int, log: logging.Logger) -> None:
+        self._total, self._done, self._before = total, 0, 0
         self._log = log
         self._risk = float("nan")
         self._started = self._last = monotonic()
         self._lock = threading.Lock()
         self._bar = tqdm(
             total=total,
-            initial=done,
             desc="SGD",
             unit=" steps",
             unit_scale=True,
@@ -38,6 +36,13 @@ class Progress:
             disable=not sys.stderr.isatty(),
             leave=False,
         )
+
+    def resume(self, steps: int) -> None:
+        """Count steps that were done earlier, by a run that this one continues."""
+        with self._lock:
+            self._done += steps
+            self._before += steps
+            self._bar.update(steps)
 
     def advance(self, steps: int, risk: float | None = None) -> None:
         """Count steps of one seed, and note its newest risk."""

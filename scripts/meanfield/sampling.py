@@ -1,12 +1,15 @@
-"""Samples of a data law and initial weights, regenerated from a seed at any step."""
+"""Samples of a data law, regenerated from a seed at any step."""
 
-from typing import Any, NamedTuple, Protocol
+from functools import singledispatch
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from meanfield.choices import indices
+from meanfield.laws import AnisotropicGaussians, DataSet, GaussianTeacher, IsotropicGaussians
+from meanfield.python_law import BLOCK, PythonLaw
 from meanfield.random import (
-    INITIAL,
     LABEL,
     SAMPLE,
     TEST_LABEL,
@@ -18,85 +21,114 @@ from meanfield.random import (
 _LABEL_STREAMS = {SAMPLE: LABEL, TEST_SAMPLE: TEST_LABEL}
 
 
-class IsotropicLaw(Protocol):
-    """What sampling needs of the law y = +-1, x | y ~ N(0, (1 + y delta)^2 I_d)."""
-
-    @property
-    def dimension(self) -> int:
-        """Dimension d of the inputs."""
-        ...
-
-    @property
-    def delta(self) -> float:
-        """Half the difference of the two standard deviations."""
-        ...
-
-
 class Samples(NamedTuple):
-    """Inputs x (n, d) and labels y (n,) = +-1."""
+    """Inputs x (n, d) and labels y (n,)."""
 
     x: npt.NDArray[Any]
     y: npt.NDArray[np.float64]
 
 
-def sample_isotropic(
-    seed: int,
-    first_step: int,
-    count: int,
-    stream: int,
-    *,
-    dimension: int,
-    delta: float,
-    dtype: npt.DTypeLike = np.float32,
+@singledispatch
+def sample(
+    law: Any, seed: int, first_step: int, count: int, stream: int, dtype: npt.DTypeLike = np.float32
 ) -> Samples:
-    """Draw samples of consecutive steps: x = (1 + y delta) g, g standard normal, y = +-1 fair.
+    """Draw the samples of consecutive steps from a data law.
 
-    g is drawn in float32 whatever `dtype`; the product is formed in `dtype`.  SGD at `stream`
-    SAMPLE sees exactly these numbers.
+    A sample depends on (law, seed, stream, step) alone. Inputs are drawn in float32 whatever
+    `dtype`; what is done to them is done in `dtype`. SGD at `stream` SAMPLE sees exactly these
+    numbers.
 
     Args:
+        law: one of the laws of `meanfield.laws`.
         seed: integer in [0, 2^64).
         first_step: first step, at least 0.
         count: number of samples, at least 0.
         stream: SAMPLE or TEST_SAMPLE; the labels come from the stream that belongs to it.
-        dimension: d.
-        delta: half the difference of the two standard deviations.
         dtype: float32 or float64.
 
     Returns:
-        Samples with x of shape (count, dimension) in `dtype` and y float64 (count,).
+        Samples with x of shape (count, d) in `dtype` and y float64 (count,).
 
     Raises:
         ValueError: the stream holds no samples, or an argument is out of range.
+        TypeError: no way is known to draw from the law.
+    """
+    raise TypeError(f"cannot draw samples from a {type(law).__name__}")
 
-    Source: Mei, Montanari & Nguyen (2018), the isotropic Gaussians example.
+
+@sample.register
+def _isotropic(
+    law: IsotropicGaussians, seed: int, first_step: int, count: int, stream: int,
+    dtype: npt.DTypeLike = np.float32,
+) -> Samples:  # fmt: skip
+    """Draw x = (1 + y Delta) g, g standard normal, and y = +-1, fair."""
+    y = labels(seed, label_stream(stream), first_step, count)
+    x = normals(seed, stream, first_step, count, law.dimension).astype(dtype, copy=False)
+    return Samples(law.scale(y).astype(dtype)[:, None] * x, y)
+
+
+@sample.register
+def _anisotropic(
+    law: AnisotropicGaussians, seed: int, first_step: int, count: int, stream: int,
+    dtype: npt.DTypeLike = np.float32,
+) -> Samples:  # fmt: skip
+    """Draw x = (1 + y Delta) g in the first s_0 coordinates, g in the others; y = +-1, fair."""
+    y = labels(seed, label_stream(stream), first_step, count)
+    x = normals(seed, stream, first_step, count, law.dimension).astype(dtype, copy=False)
+    x[:, : law.informative] *= law.scale(y).astype(dtype)[:, None]
+    return Samples(x, y)
+
+
+@sample.register
+def _teacher(
+    law: GaussianTeacher, seed: int, first_step: int, count: int, stream: int,
+    dtype: npt.DTypeLike = np.float32,
+) -> Samples:  # fmt: skip
+    """Draw x = g; the noise of y is the first normal of the step in the stream of labels."""
+    noise = normals(seed, label_stream(stream), first_step, count, 1)[:, 0]
+    x = normals(seed, stream, first_step, count, law.dimension)
+    return Samples(x.astype(dtype, copy=False), law.label(x, noise))
+
+
+@sample.register
+def _data_set(
+    law: DataSet, seed: int, first_step: int, count: int, stream: int,
+    dtype: npt.DTypeLike = np.float32,
+) -> Samples:  # fmt: skip
+    """Draw rows of the data set; their indices come from the stream of samples."""
+    label_stream(stream)
+    rows = indices(seed, stream, first_step, count, len(law.x))
+    return Samples(law.x[rows].astype(dtype, copy=False), law.y[rows])
+
+
+@sample.register
+def _python(
+    law: PythonLaw, seed: int, first_step: int, count: int, stream: int,
+    dtype: npt.DTypeLike = np.float32,
+) -> Samples:  # fmt: skip
+    """Call the function for every block that the steps meet."""
+    label_stream(stream)
+    x = np.empty((count, law.dimension), dtype=dtype)
+    y = np.empty(count)
+    done = 0
+    while done < count:
+        number, skipped = divmod(first_step + done, BLOCK)
+        block = law.block(seed, stream, number)
+        taken = min(BLOCK - skipped, count - done)
+        x[done : done + taken] = block.x[skipped : skipped + taken]
+        y[done : done + taken] = block.y[skipped : skipped + taken]
+        done += taken
+    return Samples(x, y)
+
+
+def label_stream(stream: int) -> int:
+    """Return the stream from which the labels of a stream of samples come.
+
+    Raises:
+        ValueError: the stream holds no samples.
     """
     if stream not in _LABEL_STREAMS:
         raise ValueError(
             f"stream must be SAMPLE ({SAMPLE}) or TEST_SAMPLE ({TEST_SAMPLE}), got {stream!r}"
         )
-    y = labels(seed, _LABEL_STREAMS[stream], first_step, count)
-    scale = (1.0 + y * delta).astype(dtype)
-    x = normals(seed, stream, first_step, count, dimension).astype(dtype, copy=False)
-    return Samples(scale[:, None] * x, y)
-
-
-def initial_gaussian(
-    seed: int, neurons: int, dimension: int, scale: float
-) -> npt.NDArray[np.float64]:
-    """Draw initial weights w_i ~ N(0, scale^2 / d I_d); neuron i is step i of its stream.
-
-    Args:
-        seed: integer in [0, 2^64).
-        neurons: N.
-        dimension: d.
-        scale: kappa, so that ||w_i|| is about kappa.
-
-    Returns:
-        float64 array (neurons, dimension).
-
-    Raises:
-        ValueError: an argument is out of range.
-    """
-    draws = normals(seed, INITIAL, 0, neurons, dimension).astype(np.float64)
-    return (scale / np.sqrt(dimension)) * draws
+    return _LABEL_STREAMS[stream]

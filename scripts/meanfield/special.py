@@ -13,7 +13,7 @@ from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincc, betaln
 
-from meanfield.activations import PiecewiseLinear
+from meanfield.activations import Pieces
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class SphericalMean:
         ValueError: if the dimension is below 2.
     """
 
-    activation: PiecewiseLinear
+    activation: Pieces
     dimension: int
 
     def __post_init__(self) -> None:

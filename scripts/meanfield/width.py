@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from meanfield.activations import PiecewiseLinear
-from meanfield.laws import IsotropicGaussians
+from meanfield.activations import Pieces
+from meanfield.laws import IsotropicGaussians, Law
 from meanfield.measure import Measure
-from meanfield.neurons import Ridge
+from meanfield.neurons import Neuron, Ridge
 from meanfield.problem import Problem
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class WidthCoefficients(NamedTuple):
 
 
 def width_coefficients(
-    problem: Problem, measure: Measure, law: IsotropicGaussians, neuron: Ridge
+    problem: Problem, measure: Measure, law: Law, neuron: Neuron
 ) -> WidthCoefficients:
     """Return K, the coefficient of 1/N in the mean risk of N independent neurons, and its split.
 
@@ -60,17 +60,21 @@ def width_coefficients(
     )
 
 
-def self_interaction(law: IsotropicGaussians, neuron: Ridge, omega: Floats) -> Floats:
+def self_interaction(law: Law, neuron: Neuron, omega: Floats) -> Floats:
     """Return U(theta, theta) = E sigma_*(x; theta)^2 by invariants omega (J, 1), shape (J,).
 
     Given y, <w, x> is N(0, (tau_y r)^2), so U is the mean over y of E sigma(tau_y r G)^2.
     """
+    if not isinstance(law, IsotropicGaussians):
+        raise ValueError(f"U(theta, theta) is known for isotropic Gaussians, got {law}")
+    if not (isinstance(neuron, Ridge) and isinstance(neuron.activation, Pieces)):
+        raise ValueError(f"U(theta, theta) is known for piecewise linear ridges, got {neuron}")
     radius = omega[:, 0]
     moments = [second_moment(neuron.activation, tau * radius) for tau in law.scale([-1.0, 1.0])]
     return np.mean(moments, axis=0)
 
 
-def second_moment(activation: PiecewiseLinear, scale: Floats) -> Floats:
+def second_moment(activation: Pieces, scale: Floats) -> Floats:
     """Return E sigma(a G)^2 for G ~ N(0, 1) and standard deviations a >= 0, shape of ``scale``.
 
     On a piece sigma(t) = m t + b between knots, with g = t / a,

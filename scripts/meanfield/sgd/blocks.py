@@ -1,261 +1,351 @@
-"""Compiled kernels of exact blocked SGD for ridge neurons with a piecewise linear activation.
+"""Compiled kernels of exact blocked SGD.
 
-Samples x_1 ... x_B of a block are known in advance, so with the weights W at its start
+Samples x_1 ... x_B of a block are known in advance, so with the weights W at its start, output
+weights a_i (1 for ridge neurons), steps s_k and weight decay gamma_k = 1 - 2 lambda s_k
 
-    z_ik = <w_i, x_k> + sum_{l<k} G_lk c_il,   G = X X^T,   c_il = e_l sigma'(z_il),
-    e_l = 2 s (y_l - yhat_l),   yhat_l = (1/N) sum_i sigma(z_il),   and W += C^T X at the end
+    z_ik = Gamma_k <w_i, x_k> + sum_{l<k} R_lk G_lk e_l S_il,      G = X X^T,
+    S_il = a_il sigma'(z_il),  e_l = 2 s_l (y_l - yhat_l),  yhat_l = (1/N) sum_i a_il sigma(z_il),
+    a_i,l+1 = gamma_l a_il + e_l sigma(z_il),   R_lk = prod_{l<m<k} gamma_m,   Gamma_k = R_0k
 
-are the iterates of step-by-step SGD.  The bits of a result are fixed by the formulas as follows,
-whatever the tiling: each z is one chain of fused multiply-adds over the coordinates of x and then
-over the earlier samples of its block, each weight one chain over the samples; sum_i sigma(z_i) is
-taken in LANES partial sums (neuron i in sum i % LANES, in increasing i) and then halved as a tree.
-BLOCK is part of that specification.
+are the pre-activations of step-by-step SGD (an offset is the weight of one more input, 1), and
+W <- Gamma_B W + sum_l R_lB e_l S_l x_l^T at the end of the block.  The factors e, R and Gamma are
+put on the small matrices X and G.
 
-Neurons lie in panels of TILE neurons.  Rows 0 ... D-1 of a panel hold weights (D = d rounded up to
-a multiple of GROUP, the rest zero), rows D ... D+BLOCK-1 hold z, then sigma'(z), of each sample.
+The bits of a result are fixed by the formulas as follows, however the sums are tiled: each z is one
+chain of fused multiply-adds over the inputs and then over the earlier samples of its block, each
+weight one chain over the samples; sum_i a_i sigma(z_i) is taken in TILE partial sums (neuron i in
+sum i % TILE, in increasing i) and then halved as a tree.  BLOCK and TILE belong to that
+specification.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
+from numba.extending import register_jitable
 
 from meanfield.compiled import compiler
-from meanfield.random import LABEL, SAMPLE, fill_labels, fill_normals
+from meanfield.sgd.activation_kernels import evaluate
+from meanfield.sgd.microkernels import BLOCK, TILE, add_history, add_inputs, combine
+from meanfield.sgd.vectors import (
+    add,
+    broadcast,
+    broadcast_element,
+    fma,
+    lanes_of,
+    load,
+    multiply,
+    pointer_or_none,
+    pointer_to,
+    store,
+    tree_sum,
+)
 
 njit = compiler(__file__)
 
-BLOCK = 32
-"""Samples of a block: block b holds steps BLOCK * b ... BLOCK * (b + 1) - 1."""
-GROUP = 4
-"""Rows that one kernel reads and writes at a time."""
-LANES = 32
-"""Partial sums of sum_i sigma(z_i)."""
-TILE = 160
-"""Neurons of a panel, a multiple of LANES."""
-
-_SAMPLE = np.uint64(SAMPLE)
-_LABEL = np.uint64(LABEL)
+GROUP = 8
+"""Samples whose mutual history is added while their predictions are made."""
 
 
-def _fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Type and generate the fused multiply-add a b + c, rounded once on every CPU."""
-    if not (isinstance(a, types.Float) and a == b == c):
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fma(*arguments)
-
-    return a(a, a, a), generate
-
-
-fma: Any = intrinsic(_fma)
+@register_jitable(forceinline=True)
+def _renew(outer: Any, i: int, latest: int, value: Any, error: Any, shrink: Any) -> Any:
+    """Bring a vector of output weights up to date, put by the new values, and return it."""
+    a = fma(error, load(outer, latest + i), multiply(shrink, load(outer, i)))
+    store(outer, i, a)
+    store(outer, latest + i, value)
+    return a
 
 
 @njit
-def multiply_add(panel: Any, out: int, outs: int, first: int, count: int, factor: Any) -> None:
-    """Add linear combinations of rows of a panel to other rows of it.
+def _predict(
+    rows: Any, stride: int, first: int, last: int, row: int, inner: int, factors: Any,
+    factor_index: int, outer: Any, latest: int, error: Any, shrink: Any, mask: Any,
+    mask_index: int, sums: Any, activation: Any,
+) -> None:  # fmt: skip
+    """Finish z of one sample in some panels, add its values to sums and leave its slopes S.
 
-    panel[out + k] += sum_j factor[j, k] panel[first + j], in increasing j < count, for k < outs.
+    z = rows[row] + sum_{m < inner} factors[m BLOCK] rows[row - inner + m],
+    rows[row] = a sigma'(z).
+
+    Output weights are brought up to date first: a <- shrink a + error sigma(previous z).
 
     Args:
-        panel: flat array of rows of TILE neurons.
-        out: first row written.
-        outs: number of rows written, a multiple of GROUP.
-        first: first row read.
-        count: number of rows read, a multiple of GROUP.
-        factor: array (count, outs) or larger.
+        rows: pointer to the panels.
+        stride: numbers of a panel.
+        first: first panel.
+        last: panel after the last one.
+        row: row of the sample in a panel.
+        inner: number of earlier samples in its group, below GROUP.
+        factors: pointer to their factors R_lk G_lk e_l, BLOCK numbers apart.
+        factor_index: the first of them.
+        outer: None, or pointer to output weights and previous values.
+        latest: where in outer the previous values start.
+        error: e of the previous sample.
+        shrink: gamma of the previous sample.
+        mask: pointer to ones for neurons and zeros for padding.
+        mask_index: where the mask of these panels starts.
+        sums: pointer to TILE partial sums, changed.
+        activation: sigma, see `evaluate`.
     """
-    for j in range(0, count, GROUP):
-        source = panel[(first + j) * TILE : (first + j + GROUP) * TILE]
-        for k in range(0, outs, GROUP):
-            target = panel[(out + k) * TILE : (out + k + GROUP) * TILE]
-            f00, f01, f02, f03 = factor[j, k], factor[j, k + 1], factor[j, k + 2], factor[j, k + 3]
-            f10, f11, f12, f13 = (
-                factor[j + 1, k], factor[j + 1, k + 1], factor[j + 1, k + 2], factor[j + 1, k + 3],
-            )  # fmt: skip
-            f20, f21, f22, f23 = (
-                factor[j + 2, k], factor[j + 2, k + 1], factor[j + 2, k + 2], factor[j + 2, k + 3],
-            )  # fmt: skip
-            f30, f31, f32, f33 = (
-                factor[j + 3, k], factor[j + 3, k + 1], factor[j + 3, k + 2], factor[j + 3, k + 3],
-            )  # fmt: skip
-            for i in range(TILE):
-                a, b = source[i], source[i + TILE]
-                c, d = source[i + 2 * TILE], source[i + 3 * TILE]
-                t0, t1 = target[i], target[i + TILE]
-                t2, t3 = target[i + 2 * TILE], target[i + 3 * TILE]
-                target[i] = fma(f30, d, fma(f20, c, fma(f10, b, fma(f00, a, t0))))
-                target[i + TILE] = fma(f31, d, fma(f21, c, fma(f11, b, fma(f01, a, t1))))
-                target[i + 2 * TILE] = fma(f32, d, fma(f22, c, fma(f12, b, fma(f02, a, t2))))
-                target[i + 3 * TILE] = fma(f33, d, fma(f23, c, fma(f13, b, fma(f03, a, t3))))
+    lanes = lanes_of(rows)
+    e, gamma = broadcast(error), broadcast(shrink)
+    f0 = broadcast_element(factors, factor_index)
+    f1 = broadcast_element(factors, factor_index + BLOCK) if inner > 1 else f0
+    f2 = broadcast_element(factors, factor_index + 2 * BLOCK) if inner > 2 else f0
+    f3 = broadcast_element(factors, factor_index + 3 * BLOCK) if inner > 3 else f0
+    f4 = broadcast_element(factors, factor_index + 4 * BLOCK) if inner > 4 else f0
+    f5 = broadcast_element(factors, factor_index + 5 * BLOCK) if inner > 5 else f0
+    f6 = broadcast_element(factors, factor_index + 6 * BLOCK) if inner > 6 else f0
+    # Two vectors at a time, so that neither waits for the other's sum.
+    for shift in range(0, TILE, 2 * lanes):
+        total, other_total = load(sums, shift), load(sums, shift + lanes)
+        keep, other_keep = load(mask, mask_index + shift), load(mask, mask_index + shift + lanes)
+        for p in range(first, last):
+            at = p * stride + row * TILE + shift
+            early = at - inner * TILE
+            z, other = load(rows, at), load(rows, at + lanes)
+            if inner > 0:
+                z = fma(f0, load(rows, early), z)
+                other = fma(f0, load(rows, early + lanes), other)
+            if inner > 1:
+                z = fma(f1, load(rows, early + TILE), z)
+                other = fma(f1, load(rows, early + TILE + lanes), other)
+            if inner > 2:
+                z = fma(f2, load(rows, early + 2 * TILE), z)
+                other = fma(f2, load(rows, early + 2 * TILE + lanes), other)
+            if inner > 3:
+                z = fma(f3, load(rows, early + 3 * TILE), z)
+                other = fma(f3, load(rows, early + 3 * TILE + lanes), other)
+            if inner > 4:
+                z = fma(f4, load(rows, early + 4 * TILE), z)
+                other = fma(f4, load(rows, early + 4 * TILE + lanes), other)
+            if inner > 5:
+                z = fma(f5, load(rows, early + 5 * TILE), z)
+                other = fma(f5, load(rows, early + 5 * TILE + lanes), other)
+            if inner > 6:
+                z = fma(f6, load(rows, early + 6 * TILE), z)
+                other = fma(f6, load(rows, early + 6 * TILE + lanes), other)
+            value, slope = evaluate(activation, z)
+            other_value, other_slope = evaluate(activation, other)
+            if outer is None:
+                total = fma(value, keep, total)
+                other_total = fma(other_value, other_keep, other_total)
+            else:
+                i = p * TILE + shift
+                value = multiply(value, keep)
+                other_value = multiply(other_value, other_keep)
+                a = _renew(outer, i, latest, value, e, gamma)
+                other_a = _renew(outer, i + lanes, latest, other_value, e, gamma)
+                total = fma(a, value, total)
+                other_total = fma(other_a, other_value, other_total)
+                slope, other_slope = multiply(a, slope), multiply(other_a, other_slope)
+            store(rows, at, slope)
+            store(rows, at + lanes, other_slope)
+        store(sums, shift, total)
+        store(sums, shift + lanes, other_total)
 
 
 @njit
-def gram(x: Any, g: Any) -> None:
-    """G = X X^T for the block: g[l, k] = sum_j x[j, l] x[j, k], in increasing j.
+def predict(
+    rows: Any, stride: int, neurons: int, row: int, inner: int, factors: Any, factor_index: int,
+    outer: Any, error: Any, shrink: Any, mask: Any, sums: Any, activation: Any,
+) -> Any:  # fmt: skip
+    """Finish z of one sample, leave its slopes, and return the sum of its values; see `_predict`.
 
     Args:
-        x: (D, BLOCK) coordinates by sample.
-        g: (BLOCK, BLOCK), written.
-    """
-    g[:] = 0.0
-    for j in range(0, x.shape[0], GROUP):
-        a, b, c, d = x[j], x[j + 1], x[j + 2], x[j + 3]
-        for l in range(BLOCK):  # noqa: E741
-            row = g[l]
-            p, q, r, s = a[l], b[l], c[l], d[l]
-            for k in range(BLOCK):
-                row[k] = fma(s, d[k], fma(r, c[k], fma(q, b[k], fma(p, a[k], row[k]))))
-
-
-@njit
-def predict(panel: Any, row: int, inner: int, factor: Any, pieces: Any, values: Any) -> None:
-    """Finish z of one sample from the earlier ones of its group; leave sigma(z) and sigma'(z).
-
-    z = panel[row] + sum_{m < inner} factor[m] panel[row - inner + m]; values = sigma(z);
-    panel[row] = sigma'(z).  sigma is chosen by selection, without branches.
-
-    Args:
-        panel: flat array of rows of TILE neurons.
-        row: row of the sample, relative to the panel.
-        inner: number of earlier samples in the group, below GROUP.
-        factor: G_lk e_l for those samples, (inner,) or longer.
-        pieces: (first slope, first intercept), ((knot, slope, intercept) of the later pieces).
-        values: (TILE,), written.
-    """
-    z = panel[row * TILE : (row + 1) * TILE]
-    (first_slope, first_intercept), later = pieces
-    if inner > 0:
-        earlier = panel[(row - inner) * TILE : (row - inner + 1) * TILE]
-        f0 = factor[0]
-        for i in range(TILE):
-            z[i] = fma(f0, earlier[i], z[i])
-    if inner > 1:
-        earlier = panel[(row - inner + 1) * TILE : (row - inner + 2) * TILE]
-        f0 = factor[1]
-        for i in range(TILE):
-            z[i] = fma(f0, earlier[i], z[i])
-    if inner > 2:
-        earlier = panel[(row - inner + 2) * TILE : (row - inner + 3) * TILE]
-        f0 = factor[2]
-        for i in range(TILE):
-            z[i] = fma(f0, earlier[i], z[i])
-    for i in range(TILE):
-        t = z[i]
-        slope = first_slope
-        intercept = first_intercept
-        for knot, next_slope, next_intercept in later:
-            slope = next_slope if t > knot else slope
-            intercept = next_intercept if t > knot else intercept
-        values[i] = fma(slope, t, intercept)
-        z[i] = slope
-
-
-@njit
-def add_values(values: Any, sums: Any) -> None:
-    """sums[q] += values[q + LANES c] for c = 0, 1, ... in that order.
-
-    Args:
-        values: (TILE,).
-        sums: (LANES,), changed.
-    """
-    for q in range(LANES):
-        total = sums[q]
-        for c in range(TILE // LANES):
-            total += values[c * LANES + q]
-        sums[q] = total
-
-
-@njit
-def tree_sum(sums: Any) -> Any:
-    """Sum of LANES numbers, folded in halves: q and q + 16, then q and q + 8, and so on.
-
-    Args:
-        sums: (LANES,), destroyed.
+        rows: pointer to the panels.
+        stride: numbers of a panel.
+        neurons: N.
+        row: row of the sample in a panel.
+        inner: number of earlier samples in its group, below GROUP.
+        factors: pointer to their factors.
+        factor_index: the first of them.
+        outer: None, or pointer to output weights and previous values.
+        error: e of the previous sample.
+        shrink: gamma of the previous sample.
+        mask: pointer to the masks of a full panel and of the last one.
+        sums: pointer to scratch, TILE numbers.
+        activation: sigma, see `evaluate`.
 
     Returns:
-        The sum.
+        sum_i a_i sigma(z_i).
     """
-    half = LANES // 2
-    while half > 0:
-        for q in range(half):
-            sums[q] += sums[q + half]
+    lanes = lanes_of(rows)
+    full = neurons // TILE
+    latest = (neurons + TILE - 1) // TILE * TILE
+    zero = broadcast(error - error)
+    for q in range(0, TILE, lanes):
+        store(sums, q, zero)
+    _predict(
+        rows, stride, 0, full, row, inner, factors, factor_index, outer, latest, error, shrink,
+        mask, 0, sums, activation,
+    )  # fmt: skip
+    if full * TILE < neurons:
+        _predict(
+            rows, stride, full, full + 1, row, inner, factors, factor_index, outer, latest, error,
+            shrink, mask, TILE, sums, activation,
+        )  # fmt: skip
+        for q in range(0, TILE, lanes):
+            at = full * stride + row * TILE + q
+            store(rows, at, multiply(load(rows, at), load(mask, TILE + q)))
+    half = TILE // 2
+    while half >= lanes:
+        for q in range(0, half, lanes):
+            store(sums, q, add(load(sums, q), load(sums, q + half)))
         half //= 2
-    return sums[0]
+    return tree_sum(load(sums, 0))
+
+
+@njit
+def finish_outer(outer: Any, error: Any, shrink: Any) -> None:
+    """Bring output weights up to date after the last sample: a <- shrink a + error sigma(z)."""
+    if outer is not None:
+        half = outer.size // 2
+        e, gamma = broadcast(error), broadcast(shrink)
+        for i in range(0, half, lanes_of(outer)):
+            store(outer, i, fma(e, load(outer, half + i), multiply(gamma, load(outer, i))))
+
+
+@njit
+def scale_rows(rows: Any, start: int, count: int, factor: Any) -> None:
+    """Multiply ``count`` rows from the element ``start`` on by a factor."""
+    gamma = broadcast(factor)
+    for i in range(start, start + count * TILE, lanes_of(rows)):
+        store(rows, i, multiply(gamma, load(rows, i)))
+
+
+@njit
+def _take_samples(panels: Any, start: int, x: Any, first: int, count: int) -> None:
+    """Copy ``count`` samples, padded with zeros to BLOCK, to the element ``start`` of panels.x."""
+    block = panels.x[start : start + panels.inputs * BLOCK].reshape((panels.inputs, BLOCK))
+    for j in range(panels.dimension):
+        for k in range(count):
+            block[j, k] = x[j, first + k]
+    for j in range(panels.dimension, panels.inputs):
+        block[j, :count] = 1.0
+    if count < BLOCK:
+        block[:, count:] = 0.0
+
+
+@njit
+def _decay_ratios(gammas: Any, ratios: Any) -> None:
+    """ratios[l, k] = R_lk = prod_{l<m<k} gamma_m for l < k; row 0 is sample "-1": Gamma_k.
+
+    Args:
+        gammas: (n,) with n <= BLOCK.
+        ratios: (BLOCK + 1, BLOCK + 1), written for l <= k <= n, where row l is sample l - 1.
+    """
+    for l in range(gammas.size + 1):  # noqa: E741
+        ratios[l, l] = 1.0
+        for k in range(l, gammas.size):
+            ratios[l, k + 1] = ratios[l, k] * gammas[k]
+
+
+@njit
+def _scale_samples(x: Any, start: int, inputs: int, e: Any) -> None:
+    """Multiply the samples of the block that starts at an element of x by their factors e."""
+    lanes = lanes_of(x)
+    for shift in range(0, BLOCK, lanes):
+        factor = load(e, shift)
+        for i in range(start + shift, start + inputs * BLOCK, BLOCK):
+            store(x, i, multiply(load(x, i), factor))
+
+
+@njit
+def _update(panels: Any, p: int, count: int, x_index: int, shrink: Any) -> None:
+    """W <- shrink W + sum_l e_l S_l x_l^T in panel p, the factors being on x already."""
+    base = p * panels.stride
+    if shrink != 1:
+        scale_rows(panels.rows, base, panels.inputs, shrink)
+    add_inputs(
+        panels.rows, base, panels.inputs, panels.rows, base + panels.inputs * TILE, count,
+        panels.x, x_index,
+    )  # fmt: skip
 
 
 @njit
 def advance(
-    panels: Any, neurons: int, dimension: int, first_step: int, steps: int, k0: Any, k1: Any,
-    rate: Any, scales: Any, pieces: Any,
-) -> int:  # fmt: skip
-    """Run SGD for some steps from a block boundary, drawing the data of each block.
+    panels: Any, x: Any, y: Any, first: int, count: int, rates: Any, gammas: Any, skip: int,
+    squares: float, activation: Any,
+) -> Any:  # fmt: skip
+    """Run SGD for some steps from a block boundary.
 
     Args:
-        panels: (P, (D + BLOCK) * TILE) panels, their weights changed in place.
-        neurons: N; later neurons of the last panel are padding and enter no prediction.
-        dimension: d.
-        first_step: first step, a multiple of BLOCK.
-        steps: number of steps; only the last block may be partial.
-        k0: low key word of the seed, uint64.
-        k1: high key word of the seed, uint64.
-        rate: 2 s, in the precision of the panels.
-        scales: standard deviation of the inputs for labels +1 and -1, in that precision.
-        pieces: the activation, as in `predict`.
+        panels: the network, changed in place.
+        x: coordinates (d or more, n) by sample.
+        y: labels (n,).
+        first: sample of the first step.
+        count: number of steps.
+        rates: 2 s_k of the steps, (count,), of the type of the weights.
+        gammas: 1 - 2 lambda s_k, (count,) float64; empty without weight decay.
+        skip: number of first steps that do not enter ``squares``.
+        squares: sum of (y - yhat)^2 so far.
+        activation: sigma, see `evaluate`.
 
     Returns:
-        Steps done: `steps`, or less if the prediction of the next one is not finite; the weights
-        are then those of the beginning of its block.
+        Steps done, fewer than ``count`` if one's prediction is not finite; and the sum of squares.
     """
-    rows = (dimension + GROUP - 1) // GROUP * GROUP
-    x = np.empty((rows, BLOCK), panels.dtype)
-    g = np.empty((BLOCK, BLOCK), panels.dtype)
-    y = np.empty(BLOCK, panels.dtype)
-    e = np.empty(BLOCK, panels.dtype)
-    factor = np.zeros(GROUP, panels.dtype)
-    sums = np.empty(LANES, panels.dtype)
-    values = np.empty(TILE, panels.dtype)
-    width = panels.dtype.type(neurons)
-    for start in range(0, steps, BLOCK):
-        count = min(BLOCK, steps - start)
-        step = np.uint64(first_step + start)
-        fill_normals(x, k0, k1, _SAMPLE, step)
-        fill_labels(y, k0, k1, _LABEL, step)
-        x[dimension:] = 0.0
-        for j in range(dimension):
-            for k in range(BLOCK):
-                x[j, k] *= scales[0] if y[k] > 0 else scales[1]
-        x[:, count:] = 0.0
-        e[:] = 0.0
-        gram(x, g)
-        for p in range(panels.shape[0]):
-            panel = panels[p]
-            panel[rows * TILE :] = 0.0
-            multiply_add(panel, rows, BLOCK, 0, rows, x)
-        for k in range(count):
+    rows, g, inputs, outer = panels.rows, panels.g, panels.inputs, panels.outer
+    number = rows.dtype.type
+    pointer, factors, weights = pointer_to(rows), pointer_to(g), pointer_or_none(outer)
+    mask, sums = pointer_to(panels.mask), pointer_to(panels.sums)
+    number_of_panels = rows.size // panels.stride
+    below = inputs * TILE
+    decaying = gammas.size > 0
+    ratios = np.empty((BLOCK + 1, BLOCK + 1))
+    e = panels.errors
+    e[:] = 0.0
+    error, shrink, block_shrink = number(0), number(1), number(1)
+    previous = 0
+    current = 0
+    for start in range(0, count, BLOCK):
+        n = min(BLOCK, count - start)
+        last, current = current, inputs * BLOCK - current
+        hidden = current
+        _take_samples(panels, current, x, first + start, n)
+        combine(g, 0, BLOCK, panels.x, current, inputs, panels.x, current)
+        if decaying:
+            hidden = 2 * inputs * BLOCK
+            _decay_ratios(gammas[start : start + n], ratios)
+            for l in range(n):  # noqa: E741
+                for k in range(l + 1, n):
+                    g[l * BLOCK + k] *= number(ratios[l + 1, k])
+            for j in range(inputs):
+                for k in range(n):
+                    at = j * BLOCK + k
+                    panels.x[hidden + at] = panels.x[current + at] * number(ratios[0, k])
+        for p in range(number_of_panels):
+            base = p * panels.stride
+            if previous > 0:
+                _update(panels, p, previous, last, block_shrink)
+            combine(rows, base + below, BLOCK, rows, base, inputs, panels.x, hidden)
+        for k in range(n):
             group = k // GROUP * GROUP
-            inner = k - group
-            if inner == 0 and k > 0:
-                for p in range(panels.shape[0]):
-                    multiply_add(panels[p], rows + k, GROUP, rows, k, g[:, k : k + GROUP])
-            for m in range(inner):
-                factor[m] = g[group + m, k]
-            sums[:] = 0.0
-            for p in range(panels.shape[0]):
-                predict(panels[p], rows + k, inner, factor, pieces, values)
-                if (p + 1) * TILE > neurons:
-                    values[neurons - p * TILE :] = 0.0
-                add_values(values, sums)
-            e[k] = rate * (y[k] - tree_sum(sums) / width)
-            if not np.isfinite(e[k]):
-                return start + k
-            for l in range(BLOCK):  # noqa: E741
-                g[k, l] *= e[k]
-        for j in range(rows):
-            for k in range(BLOCK):
-                x[j, k] *= e[k]
-        for p in range(panels.shape[0]):
-            multiply_add(panels[p], 0, rows, rows, BLOCK, x.T)
-    return steps
+            if k == group and k > 0:
+                for p in range(number_of_panels):
+                    base = p * panels.stride + below
+                    add_history(rows, base + k * TILE, GROUP, rows, base, k, g, k)
+            total = predict(
+                pointer, panels.stride, panels.neurons, inputs + k, k - group, factors,
+                group * BLOCK + k, weights, error, shrink, mask, sums, activation,
+            )  # fmt: skip
+            residual = y[first + start + k] - total / number(panels.neurons)
+            error = rates[start + k] * residual
+            if not np.isfinite(error):
+                return start + k, squares
+            if start + k >= skip:
+                squares += np.float64(residual) * np.float64(residual)
+            scale_rows(g, k * BLOCK, 1, error)
+            e[k] = error
+            if decaying:
+                shrink = number(gammas[start + k])
+        if decaying:
+            for k in range(n):
+                e[k] *= number(ratios[k + 1, n])
+            block_shrink = number(ratios[0, n])
+        _scale_samples(panels.x, current, inputs, e)
+        previous = n
+    if previous > 0:
+        for p in range(number_of_panels):
+            _update(panels, p, previous, current, block_shrink)
+        finish_outer(outer, error, shrink)
+    return count, squares

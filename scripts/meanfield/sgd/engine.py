@@ -4,92 +4,210 @@ The bits of a result depend on the arguments alone: not on the CPU, the number o
 times of the snapshots.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from meanfield.activations import PiecewiseLinear
+from meanfield.laws import Law
+from meanfield.neurons import Neuron
 from meanfield.random import split_seed
-from meanfield.sampling import IsotropicLaw
-from meanfield.sgd.blocks import BLOCK, advance
-from meanfield.sgd.panels import pack, pieces_of, unpack
+from meanfield.schedules import Schedule, step_sizes
+from meanfield.sgd.activation_kernels import compiled_activation
+from meanfield.sgd.blocks import advance
+from meanfield.sgd.draws import compiled_draw
+from meanfield.sgd.microkernels import BLOCK
+from meanfield.sgd.noise import advance_noisy
+from meanfield.sgd.panels import Panels, copy, pack, unpack
 from meanfield.sgd.reference import Divergence, Precision, Recorder, check_run
 
-_STEPS_PER_CALL = 1024 * BLOCK
-"""Compiled code cannot be interrupted, so it comes up for air."""
+_CHUNK_BYTES = 2**18
+"""Compiled code cannot be interrupted, so it comes up for air after as many bytes of inputs; they
+stay in the cache between being drawn and being used."""
+
+
+class _Samples(NamedTuple):
+    """The samples of a chunk: coordinates (D, n) by sample, and labels (n,)."""
+
+    first_step: int
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+
+
+class State(NamedTuple):
+    """Where a run can be continued, with the same bits: at the boundary of a block.
+
+    Attributes:
+        step: steps done, a multiple of BLOCK.
+        theta: parameters (N, D) after them, in the precision of the run.
+        squares: sum of (y - yhat)^2 since the last snapshot.
+        recorded: snapshots that were recorded.
+    """
+
+    step: int
+    theta: npt.NDArray[Any]
+    squares: float
+    recorded: int
+
+
+Pulse = Callable[[int, Callable[[], State]], None]
+"""Called now and then as pulse(step, state), where state() gives the state, at some cost."""
+
+
+class _Runner:
+    """The settings of a run in the form that compiled code takes, and the chunk at hand."""
+
+    def __init__(
+        self, neuron: Neuron, law: Law, schedule: Schedule, step_size: float, decay: float,
+        inverse_temperature: float, seed: int, dtype: np.dtype[Any],
+    ) -> None:  # fmt: skip
+        self.schedule, self.step_size, self.decay = schedule, step_size, decay
+        self.inverse_temperature = inverse_temperature
+        self.seed, self.key = seed, split_seed(seed)
+        self.dtype = dtype
+        self.draw = compiled_draw(law, dtype)
+        self.activation = compiled_activation(neuron.activation, dtype)
+        self.coordinates = -(-law.dimension // 4) * 4
+        # A power of two, so that chunks divide the 2^32 steps of a word of the random numbers.
+        samples = max(1, _CHUNK_BYTES // (self.coordinates * dtype.itemsize * BLOCK))
+        self.chunk = BLOCK * 2 ** (min(samples, 64).bit_length() - 1)
+        self.samples = _Samples(-1, np.empty((0, 0), dtype), np.empty(0, dtype))
+
+    def _samples_at(self, step: int) -> _Samples:
+        first = step // self.chunk * self.chunk
+        if self.samples.first_step != first:
+            constants = self.draw.constants
+            if self.draw.host is not None:
+                constants = self.draw.host(self.seed, first, self.chunk)
+            # Not written over: drawn anew, so that a copy of the chunk may outlive it.
+            x = np.empty((self.coordinates, self.chunk), self.dtype)
+            y = np.empty(self.chunk, self.dtype)
+            self.draw.fill(x, y, constants, *self.key, np.uint64(first))
+            self.samples = _Samples(first, x, y)
+        return self.samples
+
+    def advance(self, panels: Panels, step: int, target: int, skip: int, squares: float) -> float:
+        """Run from a block boundary to another step, changing the panels.
+
+        Args:
+            panels: the network after ``step`` steps.
+            step: a multiple of BLOCK.
+            target: the step to reach.
+            skip: residuals count from this step on.
+            squares: sum of (y - yhat)^2 so far.
+
+        Returns:
+            The sum of squares with those of the steps done.
+
+        Raises:
+            Divergence: a prediction is not finite.
+        """
+        noisy = np.isfinite(self.inverse_temperature)
+        while step < target:
+            first_step, x, y = self._samples_at(step)
+            first = step - first_step
+            count = min(len(y) - first, target - step)
+            sizes = step_sizes(self.schedule, self.step_size, step, count)
+            rates = (2 * sizes).astype(self.dtype)
+            gammas = 1 - 2 * self.decay * sizes if self.decay > 0 else np.empty(0)
+            arguments = (panels, x, y, first, count, rates, gammas, skip - step, squares,
+                         self.activation)  # fmt: skip
+            if noisy:
+                scales = np.sqrt(4 * sizes / self.inverse_temperature).astype(self.dtype)
+                done, squares = advance_noisy(*arguments, scales, *self.key, np.uint64(step))
+            else:
+                done, squares = advance(*arguments)
+            step += done
+            if done < count:
+                raise Divergence(step, self.seed, self.step_size)
+        return float(squares)
 
 
 def run(
     theta0: npt.NDArray[Any],
     *,
-    law: IsotropicLaw,
-    activation: PiecewiseLinear,
+    neuron: Neuron,
+    law: Law,
+    schedule: Schedule,
     step_size: float,
+    decay: float = 0.0,
+    inverse_temperature: float = np.inf,
     snapshot_steps: Sequence[int],
     seed: int,
     precision: Precision,
     record: Recorder,
+    start: State | None = None,
+    pulse: Pulse | None = None,
 ) -> npt.NDArray[Any]:
-    """One-pass SGD on ridge neurons sigma(<w, x>): the arguments and results of `reference.run`.
+    """One-pass SGD: the arguments and results of `reference.run`.
 
-        theta_i <- theta_i + 2 s (y_k - yhat_k) grad sigma_*(x_k; theta_i)
+        theta_i <- (1 - 2 lambda s_k) theta_i + 2 s_k (y_k - yhat_k) grad sigma_*(x_k; theta_i)
+                   + sqrt(4 s_k / beta) g_ik,   g_ik ~ N(0, I_D)
 
     Equal to the reference up to rounding.  The interpreter lock is released, so runs with other
     seeds may share the process in threads.
 
     Args:
-        theta0: initial weights (N, d), finite.
-        law: the data law, with `dimension` d and `delta`.
-        activation: sigma.
-        step_size: s, positive; step k is at time t = k s.
+        theta0: initial parameters (N, D), finite.
+        neuron: sigma_*.
+        law: the data law.
+        schedule: xi.
+        step_size: epsilon, positive; step k is at time t = k epsilon.
+        decay: lambda, at least 0.
+        inverse_temperature: beta, positive; infinite without noise.
         snapshot_steps: increasing numbers of steps, 0 allowed; the last is the length of the run.
-        seed: integer in [0, 2^64), the key of the samples.
-        precision: of the weights and the arithmetic.
-        record: called as record(step, weights after `step` steps), with a copy.
+        seed: integer in [0, 2^64), the key of samples and noise.
+        precision: of the parameters and the arithmetic.
+        record: called as record(step, parameters after `step` steps, mean of (y - yhat)^2 over the
+            steps since the last call, nan if there are none), with a copy.
+        start: state of the same run to continue from, instead of theta0; its snapshots are not
+            recorded again.
+        pulse: called between compiled calls, many times a second; it may raise to end the run.
 
     Returns:
-        The weights (N, d) after the last step.
+        The parameters (N, D) after the last step.
 
     Raises:
         ValueError: an argument has the wrong shape, range or order.
-        Divergence: a prediction, or the weights at a snapshot, are not finite.
+        Divergence: a prediction, or the parameters at a snapshot, are not finite.
 
-    Source: Mei, Montanari & Nguyen (2018), the SGD iteration, with xi = 1.
+    Source: Mei, Montanari & Nguyen (2018), the SGD iteration and its noisy version.
     """
-    theta, snapshots = check_run(theta0, law, step_size, snapshot_steps, seed, precision)
-    neurons, dimension = theta.shape
-    number = theta.dtype.type
-    k0, k1 = split_seed(seed)
-    rate = number(2 * step_size)
-    scales = (number(1 + law.delta), number(1 - law.delta))
-    pieces = pieces_of(activation, theta.dtype)
-    panels = pack(theta)
-
-    def advance_to(panels: npt.NDArray[Any], step: int, target: int) -> None:
-        while step < target:
-            steps = min(_STEPS_PER_CALL, target - step)
-            done = advance(
-                panels, neurons, dimension, step, steps, k0, k1, rate, scales, pieces
-            )  # fmt: skip
-            step += done
-            if done < steps:
-                raise Divergence(step, seed, step_size)
-
-    step = 0
-    for snapshot in snapshots:
+    theta, snapshots = check_run(
+        theta0, neuron, law, step_size, decay, inverse_temperature, snapshot_steps, seed, precision
+    )
+    runner = _Runner(
+        neuron, law, schedule, step_size, decay, inverse_temperature, seed, theta.dtype
+    )
+    state = start or State(0, theta, 0.0, 0)
+    panels = pack(state.theta.astype(theta.dtype), neuron)
+    step, squares = state.step, state.squares
+    before = snapshots[state.recorded - 1] if state.recorded else 0
+    for number in range(state.recorded, len(snapshots)):
         # Blocks start at multiples of BLOCK whatever the snapshots: one that falls inside a block
         # is finished on a copy, and the run goes on from the block's start.
+        snapshot = snapshots[number]
         boundary = snapshot // BLOCK * BLOCK
-        advance_to(panels, step, boundary)
-        step = boundary
-        state = panels
+        while step < boundary:
+            target = min(boundary, (step // runner.chunk + 1) * runner.chunk)
+            squares = runner.advance(panels, step, target, before, squares)
+            step = target
+            if pulse is not None:
+                pulse(step, partial(_state, panels, step, squares, number))
+        reached = panels
         if snapshot > boundary:
-            state = panels.copy()
-            advance_to(state, boundary, snapshot)
-        theta = unpack(state, neurons, dimension)
+            reached = copy(panels)
+            squares = runner.advance(reached, boundary, snapshot, before, squares)
+        theta = unpack(reached)
         if not np.isfinite(theta).all():
             raise Divergence(snapshot, seed, step_size)
-        record(snapshot, theta.copy())
+        steps = snapshot - before
+        record(snapshot, theta.copy(), squares / steps if steps else np.nan)
+        before, squares = snapshot, 0.0
     return theta
+
+
+def _state(panels: Panels, step: int, squares: float, recorded: int) -> State:
+    return State(step, unpack(panels), squares, recorded)

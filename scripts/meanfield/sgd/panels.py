@@ -1,36 +1,99 @@
-"""How the kernels hold a network: neurons contiguous, in panels that fit the cache."""
+"""How the kernels hold a network: neurons contiguous, in panels of TILE that fit the cache.
 
-from typing import Any
+A panel is a run of rows of TILE numbers, one a neuron: first the weights w_1 ... w_d and, for
+neurons that have one, the offset b; then BLOCK rows for the pre-activations of a block, which
+become the slopes sigma'.  Output weights a, where there are any, lie apart.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from meanfield.activations import PiecewiseLinear
-from meanfield.sgd.blocks import BLOCK, GROUP, TILE
+from meanfield.neurons import Neuron, Perceptron
+from meanfield.sgd.microkernels import BLOCK, TILE
+from meanfield.sgd.vectors import aligned
 
 
-def pack(theta: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return weights (N, d) as panels (P, (D + BLOCK) * TILE); padding is zero."""
-    neurons, dimension = theta.shape
-    rows = -(-dimension // GROUP) * GROUP
+class Panels(NamedTuple):
+    """A network in panels, and scratch for a block.
+
+    Attributes:
+        rows: all panels, flat.
+        stride: numbers of a panel.
+        neurons: N; later neurons of the last panel are padding and stay zero.
+        dimension: d.
+        inputs: rows of weights of a panel, d or d + 1.
+        outer: None, or (2 * padded N,) output weights a and then the last values sigma(z).
+        mask: (2 * TILE,) ones, and then 1 for neurons and 0 for padding of the last panel.
+        x: (3 * inputs * BLOCK,) coordinates by sample: of two blocks, and scaled ones.
+        g: (BLOCK * BLOCK,) inner products of the samples of a block.
+        sums: (TILE,) partial sums over neurons.
+        errors: (BLOCK,) factors e of the samples of a block.
+    """
+
+    rows: npt.NDArray[Any]
+    stride: int
+    neurons: int
+    dimension: int
+    inputs: int
+    outer: npt.NDArray[Any] | None
+    mask: npt.NDArray[Any]
+    x: npt.NDArray[Any]
+    g: npt.NDArray[Any]
+    sums: npt.NDArray[Any]
+    errors: npt.NDArray[Any]
+
+
+def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
+    """Return a network theta (N, D) as panels; padding is zero."""
+    weighted = isinstance(neuron, Perceptron)
+    dtype, neurons = theta.dtype, len(theta)
+    weights = np.roll(theta[:, 1:], -1, axis=1) if weighted else theta
+    inputs = weights.shape[1]
+    # Panels so long that the same rows of consecutive ones fall into different sets of the cache.
+    length = inputs + BLOCK + (8 - inputs - BLOCK) % 32
     count = -(-neurons // TILE)
-    padded = np.zeros((count * TILE, rows), dtype=theta.dtype)
-    padded[:neurons, :dimension] = theta
-    panels = np.zeros((count, rows + BLOCK, TILE), dtype=theta.dtype)
-    panels[:, :rows] = padded.reshape(count, TILE, rows).transpose(0, 2, 1)
-    return panels.reshape(count, -1)
+    padded = np.zeros((count * TILE, inputs), dtype)
+    padded[:neurons] = weights
+    rows = aligned((count, length, TILE), dtype)
+    rows[:, :inputs] = padded.reshape(count, TILE, inputs).transpose(0, 2, 1)
+    outer = None
+    if weighted:
+        outer = aligned((2 * count * TILE,), dtype)
+        outer[:neurons] = theta[:, 0]
+    mask = aligned((2 * TILE,), dtype)
+    mask[: TILE + 1 + (neurons - 1) % TILE] = 1
+    return Panels(
+        rows=rows.reshape(-1),
+        stride=length * TILE,
+        neurons=neurons,
+        dimension=inputs - weighted,
+        inputs=inputs,
+        outer=outer,
+        mask=mask,
+        x=aligned((3 * inputs * BLOCK,), dtype),
+        g=aligned((BLOCK * BLOCK,), dtype),
+        sums=aligned((TILE,), dtype),
+        errors=aligned((BLOCK,), dtype),
+    )
 
 
-def unpack(panels: npt.NDArray[Any], neurons: int, dimension: int) -> npt.NDArray[Any]:
-    """Return the weights (N, d) of panels, as a new array."""
-    weights = panels.reshape(len(panels), -1, TILE)[:, :dimension].transpose(0, 2, 1)
-    return np.ascontiguousarray(weights.reshape(-1, dimension)[:neurons])
+def unpack(panels: Panels) -> npt.NDArray[Any]:
+    """Return the parameters theta (N, D) of a network in panels, as a new array."""
+    rows = panels.rows.reshape(-1, panels.stride // TILE, TILE)[:, : panels.inputs]
+    weights = rows.transpose(0, 2, 1).reshape(-1, panels.inputs)[: panels.neurons]
+    if panels.outer is None:
+        return np.ascontiguousarray(weights)
+    return np.column_stack([panels.outer[: panels.neurons], np.roll(weights, 1, axis=1)])
 
 
-def pieces_of(activation: PiecewiseLinear, dtype: np.dtype[Any]) -> tuple[Any, ...]:
-    """Return slopes, intercepts and knots as nested tuples, whose length the compiler knows."""
-    slopes = activation.slopes.astype(dtype)
-    intercepts = activation.intercepts.astype(dtype)
-    knots = np.asarray(activation.knots, dtype=dtype)
-    later = tuple(zip(knots, slopes[1:], intercepts[1:], strict=True))
-    return (slopes[0], intercepts[0]), later
+def copy(panels: Panels) -> Panels:
+    """Return a copy of a network in panels; scratch is shared."""
+    rows = aligned(panels.rows.shape, panels.rows.dtype)
+    rows[:] = panels.rows
+    outer = None
+    if panels.outer is not None:
+        outer = aligned(panels.outer.shape, panels.outer.dtype)
+        outer[:] = panels.outer
+    return panels._replace(rows=rows, outer=outer)

@@ -5,34 +5,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from meanfield.activations import PiecewiseLinear
 from meanfield.compiled import compiler
-from meanfield.sgd.blocks import (
-    BLOCK,
-    GROUP,
-    LANES,
-    TILE,
-    add_values,
-    multiply_add,
-    predict,
-    tree_sum,
-)
-from meanfield.sgd.panels import pack, pieces_of
+from meanfield.neurons import Neuron
+from meanfield.sgd.activation_kernels import compiled_activation
+from meanfield.sgd.blocks import predict
+from meanfield.sgd.microkernels import BLOCK, TILE, combine
+from meanfield.sgd.panels import pack
+from meanfield.sgd.vectors import pointer_or_none, pointer_to
 
 njit = compiler(__file__)
 
 
 def network(
-    theta: npt.NDArray[Any], x: npt.NDArray[Any], activation: PiecewiseLinear
+    theta: npt.NDArray[Any], x: npt.NDArray[Any], neuron: Neuron
 ) -> npt.NDArray[np.float64]:
-    """Return yhat(x; theta) = (1/N) sum_i sigma(<w_i, x>) for ridge neurons.
+    """Return yhat(x; theta) = (1/N) sum_i sigma_*(x; theta_i).
 
     Like the engine, it gives the same bits on every CPU and releases the interpreter lock.
 
     Args:
-        theta: weights, shape (N, d), float32 or float64: the precision of the arithmetic.
+        theta: parameters, shape (N, D), float32 or float64: the precision of the arithmetic.
         x: inputs, shape (n, d).
-        activation: sigma.
+        neuron: sigma_*.
 
     Returns:
         Outputs, shape (n,).
@@ -40,39 +34,36 @@ def network(
     Raises:
         ValueError: the shapes do not fit together.
     """
-    if theta.ndim != 2 or x.ndim != 2 or theta.shape[1] != x.shape[1]:
+    if theta.ndim != 2 or x.ndim != 2 or theta.shape[1] != neuron.parameters(x.shape[1]):
         raise ValueError(
-            f"network needs theta (N, d) and x (n, d), got shapes {theta.shape} and {x.shape}"
+            f"network needs theta (N, D) and x (n, d) that fit {type(neuron).__name__}, "
+            f"got shapes {theta.shape} and {x.shape}"
         )
     outputs = np.empty(len(x))
     inputs = np.ascontiguousarray(x, dtype=theta.dtype)
-    panels = pack(theta)
-    _outputs(panels, len(theta), inputs, pieces_of(activation, theta.dtype), outputs)
+    _outputs(pack(theta, neuron), inputs, compiled_activation(neuron.activation, theta.dtype),
+             outputs)  # fmt: skip
     return outputs
 
 
 @njit
-def _outputs(panels: Any, neurons: int, inputs: Any, pieces: Any, outputs: Any) -> None:
-    """Write the mean of sigma over the neurons for each row of ``inputs``."""
-    count, dimension = inputs.shape
-    rows = (dimension + GROUP - 1) // GROUP * GROUP
-    x = np.zeros((rows, BLOCK), panels.dtype)
-    sums = np.zeros((BLOCK, LANES), panels.dtype)
-    values = np.empty(TILE, panels.dtype)
-    factor = np.zeros(GROUP, panels.dtype)
-    for start in range(0, count, BLOCK):
-        width = min(BLOCK, count - start)
-        for k in range(width):
-            x[:dimension, k] = inputs[start + k]
-        sums[:] = 0.0
-        for p in range(panels.shape[0]):
-            panel = panels[p]
-            panel[rows * TILE :] = 0.0
-            multiply_add(panel, rows, BLOCK, 0, rows, x)
-            for k in range(width):
-                predict(panel, rows + k, 0, factor, pieces, values)
-                if (p + 1) * TILE > neurons:
-                    values[neurons - p * TILE :] = 0.0
-                add_values(values, sums[k])
-        for k in range(width):
-            outputs[start + k] = tree_sum(sums[k]) / neurons
+def _outputs(panels: Any, inputs: Any, activation: Any, outputs: Any) -> None:
+    """Write the output for each row of ``inputs``."""
+    rows, below = panels.rows, panels.inputs * TILE
+    zero, one = rows.dtype.type(0), rows.dtype.type(1)
+    x = panels.x[: panels.inputs * BLOCK].reshape((panels.inputs, BLOCK))
+    x[panels.dimension :] = 1.0
+    for start in range(0, len(inputs), BLOCK):
+        count = min(BLOCK, len(inputs) - start)
+        for k in range(count):
+            for j in range(panels.dimension):
+                x[j, k] = inputs[start + k, j]
+        for base in range(0, rows.size, panels.stride):
+            combine(rows, base + below, BLOCK, rows, base, panels.inputs, panels.x, 0)
+        for k in range(count):
+            total = predict(
+                pointer_to(rows), panels.stride, panels.neurons, panels.inputs + k, 0,
+                pointer_to(panels.g), 0, pointer_or_none(panels.outer), zero, one,
+                pointer_to(panels.mask), pointer_to(panels.sums), activation,
+            )  # fmt: skip
+            outputs[start + k] = total / rows.dtype.type(panels.neurons)

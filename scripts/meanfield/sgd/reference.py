@@ -8,12 +8,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from meanfield.activations import PiecewiseLinear
-from meanfield.random import SAMPLE, split_seed
-from meanfield.sampling import IsotropicLaw, sample_isotropic
+from meanfield.laws import Law
+from meanfield.neurons import Neuron
+from meanfield.random import NOISE, SAMPLE, normals, split_seed
+from meanfield.sampling import sample
+from meanfield.schedules import Schedule, step_sizes
 
 Precision = Literal["float32", "float64"]
-Recorder = Callable[[int, npt.NDArray[Any]], None]
+Recorder = Callable[[int, npt.NDArray[Any], float], None]
 
 _CHUNK = 256
 
@@ -41,7 +43,7 @@ class Divergence(ArithmeticError):  # noqa: N818 (an outcome of a run, not a mis
 
 
 class Plan(NamedTuple):
-    """Checked arguments of a run: initial weights in the run's precision, and snapshot steps."""
+    """Checked arguments of a run: initial parameters in its precision, and snapshot steps."""
 
     theta: npt.NDArray[Any]
     snapshots: tuple[int, ...]
@@ -49,8 +51,11 @@ class Plan(NamedTuple):
 
 def check_run(
     theta0: npt.NDArray[Any],
-    law: IsotropicLaw,
+    neuron: Neuron,
+    law: Law,
     step_size: float,
+    decay: float,
+    inverse_temperature: float,
     snapshot_steps: Sequence[int],
     seed: int,
     precision: str,
@@ -58,7 +63,7 @@ def check_run(
     """Check the arguments of `run`, see there.
 
     Returns:
-        The initial weights copied to the run's precision, and the snapshot steps as integers.
+        The initial parameters copied to the run's precision, and the snapshot steps as integers.
 
     Raises:
         ValueError: an argument has the wrong shape, range or order.
@@ -66,15 +71,22 @@ def check_run(
     if precision not in ("float32", "float64"):
         raise ValueError(f"precision must be 'float32' or 'float64', got {precision!r}")
     theta = np.array(theta0, dtype=precision, order="C")
-    if theta.ndim != 2 or len(theta) == 0 or theta.shape[1] != law.dimension:
+    parameters = neuron.parameters(law.dimension)
+    if theta.ndim != 2 or len(theta) == 0 or theta.shape[1] != parameters:
         raise ValueError(
-            f"theta0 must have shape (neurons, {law.dimension}) with at least one neuron, "
+            f"theta0 must have shape (neurons, {parameters}) with at least one neuron, "
             f"got {np.shape(theta0)}"
         )
     if not np.isfinite(theta).all():
         raise ValueError(f"theta0 must be finite in {precision}, got values that are not")
     if not (np.isfinite(step_size) and step_size > 0):
         raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
+    if not (np.isfinite(decay) and decay >= 0):
+        raise ValueError(f"decay must be finite and at least 0, got {decay!r}")
+    if not inverse_temperature > 0:
+        raise ValueError(
+            f"inverse_temperature must be positive, or infinite, got {inverse_temperature!r}"
+        )
     snapshots = tuple(operator.index(step) for step in snapshot_steps)
     ordered = all(a < b for a, b in pairwise(snapshots))
     if not snapshots or snapshots[0] < 0 or not ordered:
@@ -88,58 +100,78 @@ def check_run(
 def run(
     theta0: npt.NDArray[Any],
     *,
-    law: IsotropicLaw,
-    activation: PiecewiseLinear,
+    neuron: Neuron,
+    law: Law,
+    schedule: Schedule,
     step_size: float,
+    decay: float = 0.0,
+    inverse_temperature: float = np.inf,
     snapshot_steps: Sequence[int],
     seed: int,
     precision: Precision,
     record: Recorder,
 ) -> npt.NDArray[Any]:
-    """One-pass SGD on ridge neurons sigma(<w, x>), a fresh sample each step.
+    """One-pass SGD with a fresh sample each step.
 
-        theta_i <- theta_i + 2 s (y_k - yhat_k) grad sigma_*(x_k; theta_i)
+        theta_i <- (1 - 2 lambda s_k) theta_i + 2 s_k (y_k - yhat_k) grad sigma_*(x_k; theta_i)
+                   + sqrt(4 s_k / beta) g_ik,   g_ik ~ N(0, I_D),
 
-    with yhat = (1/N) sum_i sigma(<theta_i, x>) and grad sigma_* = sigma'(<theta_i, x>) x.
+    with yhat = (1/N) sum_i sigma_*(x; theta_i) and s_k = epsilon xi(k epsilon).
 
     Args:
-        theta0: initial weights (N, d), finite.
-        law: the data law, with `dimension` d and `delta`.
-        activation: sigma.
-        step_size: s, positive; step k is at time t = k s.
+        theta0: initial parameters (N, D), finite.
+        neuron: sigma_*.
+        law: the data law.
+        schedule: xi.
+        step_size: epsilon, positive; step k is at time t = k epsilon.
+        decay: lambda, at least 0.
+        inverse_temperature: beta, positive; infinite without noise.
         snapshot_steps: increasing numbers of steps, 0 allowed; the last is the length of the run.
-        seed: integer in [0, 2^64), the key of the samples.
-        precision: of the weights and the arithmetic.
-        record: called as record(step, weights after `step` steps), with a copy.
+        seed: integer in [0, 2^64), the key of samples and noise.
+        precision: of the parameters and the arithmetic.
+        record: called as record(step, parameters after `step` steps, mean of (y - yhat)^2 over the
+            steps since the last call, nan if there are none), with a copy.
 
     Returns:
-        The weights (N, d) after the last step.
+        The parameters (N, D) after the last step.
 
     Raises:
         ValueError: an argument has the wrong shape, range or order.
-        Divergence: a prediction, or the weights at a snapshot, are not finite.
+        Divergence: a prediction, or the parameters at a snapshot, are not finite.
 
-    Source: Mei, Montanari & Nguyen (2018), the SGD iteration, with xi = 1.
+    Source: Mei, Montanari & Nguyen (2018), the SGD iteration and its noisy version; the noise has
+    the variance whose limit is the article's diffusion.
     """
-    theta, snapshots = check_run(theta0, law, step_size, snapshot_steps, seed, precision)
-    rate = theta.dtype.type(2 * step_size)
+    theta, snapshots = check_run(
+        theta0, neuron, law, step_size, decay, inverse_temperature, snapshot_steps, seed, precision
+    )
+    number = theta.dtype.type
     step = 0
     for snapshot in snapshots:
+        residuals = []
         while step < snapshot:
             count = min(_CHUNK, snapshot - step)
-            samples = sample_isotropic(
-                seed, step, count, SAMPLE,
-                dimension=law.dimension, delta=law.delta, dtype=theta.dtype,
-            )  # fmt: skip
+            samples = sample(law, seed, step, count, SAMPLE, theta.dtype)
+            sizes = step_sizes(schedule, step_size, step, count)
             with np.errstate(over="ignore", invalid="ignore"):
-                for x, y in zip(samples.x, samples.y.astype(theta.dtype), strict=True):
-                    z = theta @ x
-                    error = y - activation(z).mean()
+                for x, y, size in zip(
+                    samples.x, samples.y.astype(theta.dtype), sizes, strict=True
+                ):
+                    values, gradients = neuron.respond(theta, x)
+                    residual = y - values.mean()
+                    error = number(2 * size) * residual
                     if not np.isfinite(error):
                         raise Divergence(step, seed, step_size)
-                    theta += rate * error * np.outer(activation.derivative(z), x)
+                    residuals.append(float(residual))
+                    if decay > 0:
+                        theta *= number(1 - 2 * decay * size)
+                    theta += error * gradients
+                    if np.isfinite(inverse_temperature):
+                        scale = number(np.sqrt(4 * size / inverse_temperature))
+                        noise = normals(seed, NOISE, step, 1, theta.size).reshape(theta.shape)
+                        theta += scale * noise.astype(theta.dtype)
                     step += 1
         if not np.isfinite(theta).all():
             raise Divergence(step, seed, step_size)
-        record(step, theta.copy())
+        record(step, theta.copy(), float(np.mean(np.square(residuals))) if residuals else np.nan)
     return theta

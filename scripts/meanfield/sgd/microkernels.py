@@ -1,0 +1,224 @@
+"""Products of small matrices in registers: the three products of exact blocks.
+
+All of them add to rows of TILE neurons a combination of other such rows,
+
+    out[r] (+)= sum_j factor(j, r) source[j],   one chain of fused multiply-adds in increasing j,
+
+so how many rows and vectors are held in registers at a time changes no bits.  It is chosen by the
+CPU: with 32 registers of one vector 10 or 8 rows of two vectors, else 6 rows of one.
+"""
+
+from typing import Any
+
+import llvmlite.binding
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from meanfield.compiled import compiler
+from meanfield.sgd.vectors import (
+    BYTES,
+    Vector,
+    element_address,
+    lanes_of,
+    representation,
+    splat,
+    vector_call,
+    vector_constant,
+)
+
+njit = compiler(__file__)
+
+TILE = 32
+"""Neurons of a row, two vectors of float32."""
+BLOCK = 32
+"""Samples of a block, and the length of a row of factors."""
+
+
+def _has_wide_registers() -> bool:
+    """Say whether compiled code may use AVX-512."""
+    config: Any = numba.config
+    features = config.CPU_FEATURES
+    if features is None:
+        return bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
+    return "+avx512f" in features.split(",")
+
+
+_INPUTS, _SAMPLES, _VECTORS = (10, 8, 2) if _has_wide_registers() else (6, 6, 1)
+
+
+def _make_tile(rows: int, *, fresh: bool, between: int, across: int) -> Any:
+    """Return the operation out[r] (+)= sum_j factor[j between + r across] source[j], r < rows.
+
+    It works on the first _VECTORS vectors of each row.
+
+    Args:
+        rows: number of rows of ``out``, held in registers.
+        fresh: start from zero, not from what ``out`` holds.
+        between: distance of the factors of consecutive j.
+        across: distance of the factors of consecutive r.
+    """
+
+    def tile(
+        typing_context: Any, out: Any, out_index: Any, source: Any, source_index: Any,
+        factor: Any, factor_index: Any, count: Any,
+    ) -> Any:  # fmt: skip
+        kind = Vector(out.dtype)
+
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            whole, word = representation(kind), ir.IntType(64)
+            scalar = whole.element
+            target = element_address(context, builder, out, arguments[0:2], scalar)
+            origin = element_address(context, builder, source, arguments[2:4], scalar)
+            factors = element_address(context, builder, factor, arguments[4:6], scalar)
+            cells = [(r, v) for r in range(rows) for v in range(_VECTORS)]
+
+            def address(base: Any, row: int, v: int) -> Any:
+                shift = ir.Constant(word, row * TILE + v * kind.lanes)
+                return builder.bitcast(builder.gep(base, [shift]), whole.as_pointer())
+
+            zero = vector_constant(0.0, kind)
+            start = [
+                zero if fresh else builder.load(address(target, r, v), align=BYTES)
+                for r, v in cells
+            ]
+            before = builder.block
+            loop, after = builder.append_basic_block(), builder.append_basic_block()
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            j = builder.phi(word)
+            totals = [builder.phi(whole) for _ in cells]
+            here = builder.gep(origin, [builder.mul(j, ir.Constant(word, TILE))])
+            coefficients = builder.gep(factors, [builder.mul(j, ir.Constant(word, between))])
+            inputs = [builder.load(address(here, 0, v), align=BYTES) for v in range(_VECTORS)]
+            ends = []
+            for index, (r, v) in enumerate(cells):
+                if v == 0:
+                    place = builder.gep(coefficients, [ir.Constant(word, r * across)])
+                    weight = splat(builder, builder.load(place), kind)
+                ends.append(vector_call("fma")(builder, kind, weight, inputs[v], totals[index]))
+            following = builder.add(j, ir.Constant(word, 1))
+            builder.cbranch(builder.icmp_signed("<", following, arguments[6]), loop, after)
+            j.add_incoming(ir.Constant(word, 0), before)
+            j.add_incoming(following, loop)
+            for total, first, end in zip(totals, start, ends, strict=True):
+                total.add_incoming(first, before)
+                total.add_incoming(end, loop)
+            builder.position_at_end(after)
+            for (r, v), end in zip(cells, ends, strict=True):
+                builder.store(end, address(target, r, v), align=BYTES)
+            return context.get_dummy_value()
+
+        signature = types.void(
+            out, types.int64, source, types.int64, factor, types.int64, types.int64
+        )
+        return signature, emit
+
+    return intrinsic(tile)
+
+
+_fresh = _make_tile(_SAMPLES, fresh=True, between=BLOCK, across=1)
+_fresh_2 = _make_tile(2, fresh=True, between=BLOCK, across=1)
+_fresh_1 = _make_tile(1, fresh=True, between=BLOCK, across=1)
+_more = _make_tile(_SAMPLES, fresh=False, between=BLOCK, across=1)
+_more_2 = _make_tile(2, fresh=False, between=BLOCK, across=1)
+_inputs = _make_tile(_INPUTS, fresh=False, between=1, across=BLOCK)
+_inputs_2 = _make_tile(2, fresh=False, between=1, across=BLOCK)
+_inputs_1 = _make_tile(1, fresh=False, between=1, across=BLOCK)
+
+
+@njit
+def combine(
+    out: Any, out_index: int, outs: int, source: Any, source_index: int, count: int,
+    factor: Any, factor_index: int,
+) -> None:  # fmt: skip
+    """out[k] = sum_{j < count} factor[j, k] source[j] for k < outs: H = X W, and G = X X^T.
+
+    Args:
+        out: array or pointer that holds the rows out[k], one after the other, aligned.
+        out_index: element of it at which they start.
+        outs: their number.
+        source: array or pointer that holds the rows source[j].
+        source_index: element of it at which they start.
+        count: their number, at least 1.
+        factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
+        factor_index: element of it at which they start.
+    """
+    width = _VECTORS * lanes_of(out)
+    for shift in range(0, TILE, width):
+        k = 0
+        while k + _SAMPLES <= outs:
+            _fresh(out, out_index + k * TILE + shift, source, source_index + shift,
+                   factor, factor_index + k, count)  # fmt: skip
+            k += _SAMPLES
+        while k + 2 <= outs:
+            _fresh_2(out, out_index + k * TILE + shift, source, source_index + shift,
+                     factor, factor_index + k, count)  # fmt: skip
+            k += 2
+        if k < outs:
+            _fresh_1(out, out_index + k * TILE + shift, source, source_index + shift,
+                     factor, factor_index + k, count)  # fmt: skip
+
+
+@njit
+def add_history(
+    out: Any, out_index: int, outs: int, source: Any, source_index: int, count: int,
+    factor: Any, factor_index: int,
+) -> None:  # fmt: skip
+    """out[k] += sum_{j < count} factor[j, k] source[j] for k < outs, outs even.
+
+    Args:
+        out: array or pointer that holds the rows out[k], one after the other, aligned.
+        out_index: element of it at which they start.
+        outs: their number.
+        source: array or pointer that holds the rows source[j].
+        source_index: element of it at which they start.
+        count: their number, at least 1.
+        factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
+        factor_index: element of it at which they start.
+    """
+    width = _VECTORS * lanes_of(out)
+    for shift in range(0, TILE, width):
+        k = 0
+        while k + _SAMPLES <= outs:
+            _more(out, out_index + k * TILE + shift, source, source_index + shift,
+                  factor, factor_index + k, count)  # fmt: skip
+            k += _SAMPLES
+        while k < outs:
+            _more_2(out, out_index + k * TILE + shift, source, source_index + shift,
+                    factor, factor_index + k, count)  # fmt: skip
+            k += 2
+
+
+@njit
+def add_inputs(
+    out: Any, out_index: int, outs: int, source: Any, source_index: int, count: int,
+    factor: Any, factor_index: int,
+) -> None:  # fmt: skip
+    """out[j] += sum_{k < count} factor[j, k] source[k] for j < outs: the update W += (e X)^T S.
+
+    Args:
+        out: array or pointer that holds the rows out[j], one after the other, aligned.
+        out_index: element of it at which they start.
+        outs: their number.
+        source: array or pointer that holds the rows source[k].
+        source_index: element of it at which they start.
+        count: their number, at least 1.
+        factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
+        factor_index: element of it at which they start.
+    """
+    width = _VECTORS * lanes_of(out)
+    for shift in range(0, TILE, width):
+        j = 0
+        while j + _INPUTS <= outs:
+            _inputs(out, out_index + j * TILE + shift, source, source_index + shift,
+                    factor, factor_index + j * BLOCK, count)  # fmt: skip
+            j += _INPUTS
+        while j + 2 <= outs:
+            _inputs_2(out, out_index + j * TILE + shift, source, source_index + shift,
+                      factor, factor_index + j * BLOCK, count)  # fmt: skip
+            j += 2
+        if j < outs:
+            _inputs_1(out, out_index + j * TILE + shift, source, source_index + shift,
+                      factor, factor_index + j * BLOCK, count)  # fmt: skip
