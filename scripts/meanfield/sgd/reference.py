@@ -154,9 +154,7 @@ def run(
             samples = sample(law, seed, step, count, SAMPLE, theta.dtype)
             sizes = step_sizes(schedule, step_size, step, count)
             with np.errstate(over="ignore", invalid="ignore"):
-                for x, y, size in zip(
-                    samples.x, samples.y.astype(theta.dtype), sizes, strict=True
-                ):
+                for x, y, size in zip(samples.x, samples.y.astype(theta.dtype), sizes, strict=True):
                     values, gradients = neuron.respond(theta, x)
                     residual = y - values.mean()
                     error = number(2 * size) * residual

@@ -1,0 +1,146 @@
+"""A run that is killed at any moment, however often, ends with the bits of an undisturbed one."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from meanfield import training
+from meanfield.activations import PiecewiseLinear
+from meanfield.checkpoint import Checkpoint
+from meanfield.digests import SCRIPTS
+from meanfield.evaluation import TestSet
+from meanfield.initial import Gaussian, Initial
+from meanfield.laws import IsotropicGaussians
+from meanfield.neurons import Ridge
+from meanfield.problem import make_problem
+from meanfield.progress import Progress
+from meanfield.random import TEST_SAMPLE
+from meanfield.sampling import sample
+from meanfield.schedules import Constant
+from meanfield.training import Setup, Stopped, Trajectory, train
+
+LOG = logging.getLogger("test")
+LAW = IsotropicGaussians(8, 0.6)
+NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
+# Inside blocks, at their boundaries, two in one block, and far apart.
+STEPS = [0, 1, 32, 70, 75, 5000, 200_000, 900_001]
+
+
+def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Trajectory:
+    samples = sample(LAW, 0, 0, 100, TEST_SAMPLE)
+    setup = Setup(
+        neuron=NEURON,
+        law=LAW,
+        schedule=Constant(),
+        step_size=1e-4,
+        decay=0.01,
+        inverse_temperature=np.inf,
+        precision="float32",
+        snapshot_steps=STEPS,
+        problem=make_problem(LAW, NEURON, 8),
+        test_set=TestSet(samples.x, samples.y, LAW.invariants(samples.x)),
+        keep_theta=True,
+    )
+    return train(
+        Initial(Gaussian(0.8)).draw(seed, 40, 8),
+        seed,
+        setup,
+        checkpoint=Checkpoint(folder / "seed.npz", f"{seed}"),
+        progress=Progress(STEPS[-1], LOG),
+        stop=stop or Event(),
+        log=LOG,
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
+    return run_once(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_killed_runs_end_with_the_same_bits(undisturbed: Trajectory, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; import numpy as np\n"
+        "from meanfield import training; training.CHECKPOINT_INTERVAL = 0.0\n"
+        "from test_training import run_once\n"
+        "print('ready', flush=True)\n"
+        "result = run_once(Path(sys.argv[1]))\n"
+        "np.savez(sys.argv[2], **result._asdict())\n"
+    )
+    path = os.pathsep.join([str(SCRIPTS), str(Path(__file__).parent)])
+    output, checkpoint = tmp_path / "result.npz", tmp_path / "seed.npz"
+    kills = 0
+    while not output.exists():
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path), str(output)],
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        if kills < 3:
+            before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+            while child.poll() is None and (
+                not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before
+            ):
+                time.sleep(0.001)
+            time.sleep(0.003 * kills)
+            child.send_signal(signal.SIGKILL)
+            kills += 1
+        child.wait()
+        child.stdout.close()
+    assert kills == 3
+    with np.load(output) as found:
+        for name, expected in undisturbed._asdict().items():
+            np.testing.assert_array_equal(found[name], expected, err_msg=name)
+
+
+def test_a_run_continues_from_its_last_checkpoint(
+    undisturbed: Trajectory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    run_once(tmp_path)  # leaves its checkpoint: only its caller knows that the results are safe
+    with caplog.at_level(logging.INFO):
+        again = run_once(tmp_path)
+    assert any(text.startswith("seed 5: continued from step ") for text in caplog.messages)
+    for name, expected in undisturbed._asdict().items():
+        np.testing.assert_array_equal(getattr(again, name), expected)
+
+
+def test_another_seed_s_checkpoint_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    first = run_once(tmp_path)
+    with caplog.at_level(logging.INFO):
+        other = run_once(tmp_path, seed=6)
+    assert "the checkpoint was discarded: it was made by other settings" in caplog.text
+    assert (other.theta != first.theta).any()
+
+
+def test_a_run_stops_when_told_to(tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        run_once(tmp_path, stop=stop)
+
+
+def test_what_a_trajectory_holds(undisturbed: Trajectory) -> None:
+    count = len(STEPS)
+    assert undisturbed.omega.shape == (count, 40, 1)
+    assert undisturbed.risks.shape == (count, 5)
+    assert undisturbed.theta_path.shape == (count, 40, 8)
+    np.testing.assert_array_equal(undisturbed.theta_path[-1], undisturbed.theta)
+    assert np.isnan(undisturbed.mean_square_residual[0])
+    # Over 700,000 steps the mean residual is the risk, but for the change of the network.
+    assert undisturbed.mean_square_residual[-1] == pytest.approx(undisturbed.risks[-1, 0], rel=0.3)
