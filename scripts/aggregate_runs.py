@@ -33,26 +33,23 @@ def main(
     aggregate: str | Path,
 ) -> None:
     """Collect the runs by point and compare them."""
-    runs = {
-        "run_sgd": {Path(path).stem: read(path) for path in run_sgd},
-        "solve_dd": {Path(path).stem: read(path) for path in solve_dd},
-    }
-    sgd, dd, comparison = [], [], []
+    files = {"run_sgd": run_sgd, "solve_dd": solve_dd}
+    runs = {stage: {Path(path).stem: read(path) for path in files[stage]} for stage in files}
+    # Group -> point -> data set; a group holds the points that have one.
+    groups: dict[str, dict[str, xr.Dataset]] = {"sgd": {}, "dd": {}, "comparison": {}}
     for row in settings["points"]:
-        # The weights at the end stay in the run's own file: they are most of it, and no figure
-        # of the measure needs them.
-        sgd.append(runs["run_sgd"][row["run_sgd"]].drop_vars("theta"))
-        dd.append(runs["solve_dd"][row["solve_dd"]])
-        seed = int(digest_of(origin.experiment, row["point"]), 16)
-        generator = np.random.default_rng(seed)
-        comparison.append(compare(sgd[-1], dd[-1], row["snapshots"], generator))
-        report(row["point"], comparison[-1])
+        point, names = row["point"], row["runs"]
+        # Parameters stay in the run's own file: they are most of it, and no figure of the measure
+        # needs them.
+        sgd = runs["run_sgd"][names["run_sgd"]].drop_vars(["theta", "theta_path"], errors="ignore")
+        groups["sgd"][point] = sgd
+        if "solve_dd" in names:
+            dd = groups["dd"][point] = runs["solve_dd"][names["solve_dd"]]
+            generator = np.random.default_rng(int(digest_of(origin.experiment, point), 16))
+            groups["comparison"][point] = compare(sgd, dd, row["snapshots"], generator)
+            report(point, groups["comparison"][point])
     tree = xr.DataTree.from_dict(
-        {
-            "/sgd": by_point(sgd, settings["points"]),
-            "/dd": by_point(dd, settings["points"]),
-            "/comparison": by_point(comparison, settings["points"]),
-        }
+        {f"/{group}": by_point(datasets) for group, datasets in groups.items() if datasets}
     )
     write(tree, aggregate, title="Runs by point, and SGD's distance to its limit", origin=origin,
           backend="numpy")  # fmt: skip
@@ -106,15 +103,15 @@ def _table(suffix: str, dimension: str, rows: Sequence[Distances]) -> dict[str, 
     }
 
 
-def by_point(datasets: Sequence[xr.Dataset], points: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+def by_point(datasets: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """Return data sets joined along a dimension ``point``; ragged axes are padded with NaN."""
-    names = xr.IndexVariable("point", [row["point"] for row in points])
+    names = xr.IndexVariable("point", list(datasets))
     # Only dimensions with coordinates are padded: give one to those that merely count.
     counted = [
         dataset.assign_coords(
             {name: np.arange(size) for name, size in dataset.sizes.items() if name not in dataset}
         )
-        for dataset in datasets
+        for dataset in datasets.values()
     ]
     return xr.concat(
         counted,

@@ -8,6 +8,7 @@ Out: config/README.md, workflow/schemas/config.schema.json, workflow/schemas/exp
 """
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from pydantic.fields import FieldInfo
 from meanfield.config import Config
 from meanfield.experiment import SWEPT_SECTIONS, Experiment
 from meanfield.points import STAGE_READS
-from meanfield.settings_fields import Section, section_of
+from meanfield.settings_fields import Section, entries_of, kind_of, sections_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -140,8 +141,13 @@ def readme() -> str:
     lines = [INTRODUCTION.replace("SECTIONS", f"{', '.join(sections)} and {last}"), "## All keys"]
     lines += [MARKS, "### `config.yaml`\n", _table(Config), ""]
     lines += ["### `experiments/<name>.yaml`\n", _table(Experiment), ""]
-    for key, section in _sections(Experiment, ""):
-        lines += [f"### `{key}`\n", f"{(section.__doc__ or '').strip()}\n", _table(section), ""]
+    homes = _homes()
+    places: dict[str, tuple[type[Section], ...]] = {}
+    for owner, at, key, below in _places(Experiment, ""):
+        if homes.get(owner, "") == at:
+            places[key] = tuple(dict.fromkeys((*places.get(key, ()), *below)))
+    for key, below in places.items():
+        lines += _place(key, below, homes)
     lines += ["## What each stage reads\n"]
     lines += ["A changed key makes a stage run again only if it is below one of these.\n"]
     lines += ["| stage | reads |\n|---|---|"]
@@ -149,11 +155,47 @@ def readme() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sections(section: type[Section], prefix: str) -> Iterator[tuple[str, type[Section]]]:
+def _places(
+    section: type[Section], at: str
+) -> Iterator[tuple[type[Section], str, str, tuple[type[Section], ...]]]:
+    """Yield (owner, its key, key below, sections there) for all that holds sections."""
+    prefix = f"{at}." if at else ""
     for name, field in section.model_fields.items():
-        if (below := section_of(field.annotation)) is not None:
-            yield prefix + name, below
-            yield from _sections(below, f"{prefix}{name}.")
+        for key, below in (
+            (f"{prefix}{name}", sections_of(field.annotation)),
+            (f"{prefix}{name}[]", entries_of(field.annotation)),
+        ):
+            if below:
+                yield section, at, key, below
+                for each in below:
+                    yield from _places(each, key)
+
+
+def _homes() -> dict[type[Section], str]:
+    """Return the key at which the guide describes a section: the outermost, of those the last."""
+    homes: dict[type[Section], str] = {}
+    for _, _, key, sections in _places(Experiment, ""):
+        for section in sections:
+            if section not in homes or key.count(".") <= homes[section].count("."):
+                homes[section] = key
+    return homes
+
+
+def _place(
+    key: str, sections: tuple[type[Section], ...], homes: dict[type[Section], str]
+) -> list[str]:
+    own = [section for section in sections if homes[section] == key]
+    lines = [f"### `{key}`\n"]
+    if len(sections) > 1:
+        kinds = ", ".join(f"`{kind_of(section)}`" for section in sections)
+        lines += [f"One of the kinds {kinds}.\n"]
+    for home in dict.fromkeys(homes[section] for section in sections if section not in own):
+        there = ", ".join(f"`{kind_of(each)}`" for each in sections if homes[each] == home)
+        lines += [f"{there}: see `{home}`.\n"]
+    for section in own:
+        lines += [f"#### `kind: {kind_of(section)}`\n"] if len(sections) > 1 else []
+        lines += [f"{inspect.cleandoc(section.__doc__ or '')}\n", _table(section), ""]
+    return lines
 
 
 def _table(section: type[Section]) -> str:
@@ -172,7 +214,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     if isinstance(field.default, Section):
-        return "those of its keys"
+        kind = getattr(field.default, "kind", None)
+        return f"`kind: {kind}`" if kind else "those of its keys"
     if isinstance(field.default, str):
         return f"`{field.default}`"
     return f"`{json.dumps(field.default)}`"

@@ -20,7 +20,7 @@ import xarray as xr
 from meanfield.checkpoint import Checkpoint
 from meanfield.evaluation import RiskEstimate, TestSet
 from meanfield.invariants import invariant_names
-from meanfield.laws import make_law
+from meanfield.laws import IsotropicGaussians, make_law
 from meanfield.neurons import make_neuron
 from meanfield.problem import has_reduction, make_problem
 from meanfield.progress import Progress
@@ -97,7 +97,9 @@ def main(
 def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Dataset) -> Setup:
     """Return all of a run but its seed."""
     law, neuron, sgd = make_law(settings["law"]), make_neuron(settings["neuron"]), settings["sgd"]
-    problem = make_problem(law, neuron, REDUCED_NODES) if has_reduction(law, neuron) else None
+    problem, s = None, None
+    if isinstance(law, IsotropicGaussians) and has_reduction(law, neuron):
+        problem, s = make_problem(law, neuron, REDUCED_NODES), law.invariants(initial.x.values)
     beta = sgd["inverse_temperature"]
     return Setup(
         neuron=neuron,
@@ -109,11 +111,7 @@ def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Datase
         precision=sgd["precision"],
         snapshot_steps=steps,
         problem=problem,
-        test_set=TestSet(
-            initial.x.values,
-            initial.y.values,
-            law.invariants(initial.x.values) if problem is not None else None,
-        ),
+        test_set=TestSet(initial.x.values, initial.y.values, s),
         keep_theta=sgd["store_path"],
     )
 

@@ -1,6 +1,6 @@
 """Solve the distributional dynamics, the limit of SGD as N grows and epsilon shrinks.
 
-In: settings of law, neuron, initial measure, times and solver.
+In: settings of law, neuron, initial measure, times, schedule and solver.
 Out: NetCDF with omega(time, atom, invariant), mass(atom), level(atom), density(time, radius), and
 risk, dissipation and the finite-width coefficient K, each (time).
 """
@@ -20,6 +20,7 @@ from meanfield.measure import Measure, gaussian_radii
 from meanfield.metrics import Quantiles
 from meanfield.neurons import make_neuron
 from meanfield.problem import make_problem
+from meanfield.schedules import make_schedule
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
@@ -41,7 +42,9 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     problem = make_problem(law, neuron, dd["nodes"])
     initial, levels = gaussian_radii(law.dimension, settings["initial"]["scale"], dd["atoms"])
     times = output_times(settings["time"])
-    path = flow.solve(problem, initial, times, tolerance=dd["tolerance"])
+    schedule = make_schedule(settings["sgd"]["schedule"])
+    # In tau = int xi dt the flow is autonomous; it is solved there and reported in t.
+    path = flow.solve(problem, initial, schedule.integral(times), tolerance=dd["tolerance"])
     seconds = perf_counter() - started
 
     finer = make_problem(law, neuron, 4 * dd["nodes"])

@@ -6,8 +6,6 @@ import xarray as xr
 from aggregate_runs import DRAWS, by_point, compare
 from meanfield.measure import gaussian_radii
 
-POINTS = [{"point": "narrow"}, {"point": "wide"}]
-
 
 def runs(neurons: int, atoms: int, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
     measure, levels = gaussian_radii(6, 0.8, atoms)
@@ -36,13 +34,13 @@ def runs(neurons: int, atoms: int, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
 
 def test_ragged_axes_are_padded() -> None:
     (narrow, few), (wide, many) = runs(40, 50, 0), runs(80, 70, 1)
-    joined = by_point([narrow, wide], POINTS)
+    joined = by_point({"narrow": narrow, "wide": wide})
     assert joined.sizes["neuron"] == 80
     assert list(joined.point.values) == ["narrow", "wide"]
     assert int(np.isfinite(joined.omega.sel(point="narrow")).sum()) == 2 * 40
     np.testing.assert_array_equal(joined.omega.sel(point="wide"), wide.omega)
     assert joined.attrs == {}  # those of one point would be wrong for the others
-    assert by_point([few, many], POINTS).sizes["atom"] == 70
+    assert by_point({"narrow": few, "wide": many}).sizes["atom"] == 70
 
 
 def test_independent_draws_are_as_far_as_the_floor() -> None:

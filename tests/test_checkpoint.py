@@ -1,13 +1,18 @@
 """A checkpoint gives back what was saved, for the same run only, however it was cut off."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from meanfield.checkpoint import Checkpoint
 
-ARRAYS = {"step": 64, "theta": np.arange(6, dtype=np.float32).reshape(2, 3), "squares": 0.1}
+ARRAYS: dict[str, Any] = {
+    "step": 64,
+    "theta": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "squares": 0.1,
+}
 
 
 def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:

@@ -31,8 +31,9 @@ def project(tmp_path: Path) -> Project:
         (
             "kind: piecewise_linear",
             "kind: piecewise_linaer",
-            'neuron.activation.kind: got "piecewise_linaer"; expected piecewise_linear; '
-            "did you mean 'piecewise_linear'?",
+            'neuron.activation.kind: got "piecewise_linaer"; expected one of piecewise_linear, '
+            "relu, leaky_relu, tanh, erf, sigmoid, softplus, gelu, cosine; did you mean "
+            "'piecewise_linear'?",
         ),
         (
             "[0.5, 1.5]",
@@ -61,7 +62,50 @@ def project(tmp_path: Path) -> Project:
             "1",
             "sgd.step_size: got 1; expected a step so small that the snapshots 0.0 and 0.1 fall",
         ),
-        ("{atoms: 100}", "7", "dd: got 7; expected the keys of dd"),
+        ("{atoms: 100}", "7", "dd: got 7; expected the keys of dd, or null"),
+        (
+            "{kind: gaussian, scale",
+            "{scale",
+            "initial.kind: missing; expected one of gaussian, sphere, uniform, point, mixture, ",
+        ),
+        ("{kind: gaussian, scale: 0.8}", "7", "initial: got 7; expected the keys of initial"),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: mixture, weights: [1], components: [{kind: point, valeu: 1, value: 1}]}",
+            "initial.components[0].valeu: unknown key; there is kind, value; did you mean 'value'?",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: mixture, weights: [1], components: [{kind: pint}]}",
+            'initial.components[0].kind: got "pint"; expected one of gaussian, sphere, uniform, '
+            "point; did you mean 'point'?",
+        ),
+        (
+            "isotropic_gaussians, dimension: 40",
+            "anisotropic_gaussians, dimension: 40, informative: 40",
+            "law.informative: got 40; expected a whole number below the dimension, 40",
+        ),
+        (
+            "isotropic_gaussians, dimension: 40",
+            "anisotropic_gaussians, dimension: 40, informative: 4",
+            'dd: got {"atoms": 100}; expected null, since the limit is not known for the law '
+            "anisotropic_gaussians",
+        ),
+        (
+            "dd: {atoms: 100}",
+            "sweep: {sgd.decay: [0, 0.5]}",
+            "dd: missing; expected null, since the limit is not known with weight decay or noise",
+        ),
+        (
+            "title:",
+            "sweep: {law.kind: [isotropic_gaussian]}\ntitle:",
+            'sweep.law.kind[0]: got "isotropic_gaussian"; expected one of isotropic_gaussians, ',
+        ),
+        (
+            "step_size: 1e-6",
+            "step_size: 1e-6, schedule: {kind: power, p: 1}",
+            "sgd.schedule.p: got 1; expected a number below 1: with t0 = 0",
+        ),
         ("{atoms: 100}", "{1: 100}", "dd[1]: unknown key; there is atoms, nodes, tolerance"),
         (
             "title:",
@@ -134,7 +178,7 @@ def test_a_message_names_file_key_value_and_range(
         ),
         (
             "overrides: {one: {sgd: {neuron: 5}}}",
-            "config.yaml: overrides.one.sgd.neuron: unknown key; there is neurons, ",
+            "config.yaml: overrides.one.sgd.neuron: unknown key; there is decay, ",
         ),
         (
             "overrides: {one: {sweep: {sgd.neurons: [5, 0]}}}",

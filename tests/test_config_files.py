@@ -82,7 +82,7 @@ def test_the_project_s_own_settings_load(names: list[str]) -> None:
         merged = merge(merged, yaml.safe_load(file.read_text(encoding="utf-8")))
     settings = load_settings(merged, files, ROOT / "config" / "experiments", {"all"})
     (point,) = settings.experiments["figure_1"]
-    assert point.settings.law.delta == 0.8
+    assert point.settings.law.model_dump()["delta"] == 0.8
     if len(names) == 2:
         assert settings.config.results_dir == "results/quick"
         assert point.settings.sgd.neurons == 200
@@ -108,7 +108,11 @@ def test_overrides_are_merged_in_the_order_of_the_files(project: Project) -> Non
     project.write("config.yaml", "overrides: {one: {sgd: {neurons: 100}, law: {delta: 0.5}}}")
     project.write("quick.yaml", "overrides: {one: {sgd: {step_size: 1e-4, neurons: 10}}}")
     settings = project.load("config.yaml", "quick.yaml").experiments["one"][0].settings
-    assert (settings.sgd.neurons, settings.sgd.step_size, settings.law.delta) == (10, 1e-4, 0.5)
+    assert (settings.sgd.neurons, settings.sgd.step_size, settings.law.model_dump()["delta"]) == (
+        10,
+        1e-4,
+        0.5,
+    )
 
 
 # --- experiments' files --------------------------------------------------------------------------
@@ -149,7 +153,7 @@ def test_a_sweep_is_the_product_of_its_lists(project: Project) -> None:
         for delta in (0.2, 0.5)
         for neurons in (400, 800)
     ]
-    assert [point.settings.law.delta for point in points] == [0.2, 0.2, 0.5, 0.5]
+    assert [point.settings.law.model_dump()["delta"] for point in points] == [0.2, 0.2, 0.5, 0.5]
     assert all(point.settings.sweep == {} for point in points)
     assert point_id(points[3], "run_sgd") == "delta-0.5_neurons-800"
     assert point_id(points[3], "solve_dd") == "delta-0.5_tolerance-1e-06"
@@ -182,7 +186,8 @@ def test_a_whole_section_can_be_swept(project: Project) -> None:
     assert re.fullmatch(r"sgd-[0-9a-f]{8}", data[0])
     assert data[0] == data[1] != data[2]  # the data do not depend on the step
     assert len({point_id(point, "run_sgd") for point in points}) == 3
-    assert {point_id(point, "solve_dd") for point in points} == {"base"}
+    # Of the section the limit reads the schedule alone, which is the same in all three.
+    assert len({point_id(point, "solve_dd") for point in points}) == 1
 
 
 def test_a_fault_at_a_point_of_a_sweep_names_the_point(project: Project) -> None:

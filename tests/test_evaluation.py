@@ -19,7 +19,7 @@ def test_set() -> TestSet:
     rng = np.random.default_rng(3)
     labels = rng.choice([-1.0, 1.0], 20_000)
     inputs = rng.standard_normal((len(labels), LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
-    return TestSet(inputs.astype(np.float32), labels, LAW)
+    return TestSet(inputs.astype(np.float32), labels, LAW.invariants(inputs))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -41,6 +41,7 @@ def test_interpolated_network_function(test_set: TestSet) -> None:
     problem = make_problem(LAW, NEURON, 16)
     radii = np.random.default_rng(0).uniform(0.0, 4.0, (50, 1))
     measure = Measure(radii, np.full(50, 1 / 50))
+    assert test_set.invariants is not None
     s = test_set.invariants[:300]
     exact = measure.mass @ problem.features_at(measure.omega, s)
     np.testing.assert_allclose(reduced_network(problem, measure, s), exact, atol=1e-6)
@@ -54,7 +55,7 @@ def test_standard_errors_are_the_spread_over_test_sets() -> None:
     for _ in range(300):
         labels = rng.choice([-1.0, 1.0], 400)
         inputs = rng.standard_normal((400, LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
-        fresh = TestSet(inputs.astype(np.float32), labels, LAW)
+        fresh = TestSet(inputs.astype(np.float32), labels, LAW.invariants(inputs))
         output = NEURON.network(theta, fresh.x)
         estimates.append(estimate_risk(output, NEURON.invariants(theta), fresh, problem))
     for name in ("risk", "fluctuation"):

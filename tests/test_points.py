@@ -48,7 +48,8 @@ def test_a_stage_gets_what_it_reads_and_no_more() -> None:
     run = stage_settings(point, "run_sgd")
     assert set(run) == {"law", "neuron", "initial", "time", "sgd", "seeds"}
     limit = stage_settings(point, "solve_dd")
-    assert set(limit) == {"law", "neuron", "initial", "time", "dd"}
+    assert set(limit) == {"law", "neuron", "initial", "time", "sgd", "dd"}
+    assert set(limit["sgd"]) == {"schedule"}
     assert limit["time"]["snapshots"] == [0.0, 0.1, 10.0]
     with pytest.raises(ValueError, match="expected one of generate_data, run_sgd"):
         stage_settings(point, "run_dgs")

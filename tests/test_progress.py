@@ -19,10 +19,14 @@ def test_line() -> None:
 def test_threads_are_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def count(_: int) -> None:
+        for _ in range(1000):
+            tracker.advance(1)
+
     monkeypatch.setattr(progress, "INTERVAL", 0.0)
     tracker = Progress(4000, logging.getLogger("test"))
     with caplog.at_level(logging.INFO), ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: [tracker.advance(1) for _ in range(1000)], range(4)))
+        list(pool.map(count, range(4)))
     tracker.close()
     assert len(caplog.records) == 4000
     assert "4000 of 4000 steps (100.0 %)" in caplog.messages[-1]

@@ -6,13 +6,13 @@ import pytest
 
 from meanfield.config import Config
 from meanfield.experiment import Experiment
-from meanfield.settings_fields import Section, dotted_keys, section_of
+from meanfield.settings_fields import Section, dotted_keys, entries_of, sections_of
 
 
 def sections(section: type[Section]) -> Iterator[type[Section]]:
     yield section
     for field in section.model_fields.values():
-        if (below := section_of(field.annotation)) is not None:
+        for below in sections_of(field.annotation) + entries_of(field.annotation):
             yield from sections(below)
 
 
@@ -31,4 +31,5 @@ def test_every_field_says_what_it_is(root: type[Section]) -> None:
 def test_keys_are_listed_with_those_below_them() -> None:
     keys = list(dotted_keys(Experiment))
     assert {"law", "law.delta", "neuron.activation.knots", "dd.nodes"} <= set(keys)
+    assert {"law.link.slope", "initial.w.components", "sgd.schedule.p"} <= set(keys)
     assert len(keys) == len(set(keys))

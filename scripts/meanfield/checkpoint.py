@@ -33,7 +33,7 @@ class Checkpoint:
     def save(self, arrays: Mapping[str, NDArray[Any] | int | float]) -> None:
         """Replace the file; a kill at any moment leaves the old one or the new one whole."""
         with whole_file(self.path) as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, identity=self.identity, **arrays)  # type: ignore[arg-type]
+            np.savez(file, allow_pickle=False, identity=self.identity, **arrays)
             file.flush()
             os.fsync(file.fileno())
 
@@ -46,10 +46,12 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-            return self._discard(f"it cannot be read ({error})")
+            self._discard(f"it cannot be read ({error})")
+            return None
         found = str(arrays.pop("identity", ""))
         if found != self.identity:
-            return self._discard("it was made by other settings or other code")
+            self._discard("it was made by other settings or other code")
+            return None
         return arrays
 
     def remove(self) -> None:

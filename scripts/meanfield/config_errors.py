@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from meanfield.nested import ABSENT, Key, lookup
-from meanfield.settings_fields import Section, section_of
+from meanfield.settings_fields import Section, entries_of, kind_of, sections_of
 
 
 class ConfigError(ValueError):
@@ -57,9 +57,11 @@ def messages(
 def _problem(
     details: Any, model: type[Section], layers: Sequence[Layer], swept: Mapping[str, int]
 ) -> str:
-    owner, field, key = _resolve(model, details["loc"])
+    owner, field, kinds, key = _resolve(model, details["loc"])
     context = details.get("ctx", {}) if details["type"] == "problem" else {}
     key += context.get("at", ())
+    if details["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _wrong_kind(kinds, (*key, "kind"), layers, swept)
     missing = details["type"] == "missing"
     place, value = place_of(_in_sweep(key, swept), layers, missing)
     if details["type"] in ("extra_forbidden", "invalid_key"):
@@ -70,6 +72,9 @@ def _problem(
     allowed = allowed or details["msg"]
     if choices := context.get("choices"):
         return f"{place}: unknown key; expected {allowed}{_guess(str(key[-1]), choices)}"
+    # What a check of several keys misses stands in no file: its default is not allowed.
+    if context.get("at") and value is ABSENT:
+        missing, place = True, place_of(_in_sweep(key, swept), layers, True)[0]
     if missing:
         return f"{place}: missing; expected {allowed}"
     # As it stands in the file, where there is one: the models have made a number of it by now.
@@ -78,22 +83,44 @@ def _problem(
     return f"{place}: got {shown(got)}; expected {allowed}{guess}"
 
 
+def _wrong_kind(
+    kinds: Sequence[type[Section]], key: Key, layers: Sequence[Layer], swept: Mapping[str, int]
+) -> str:
+    words = [kind_of(section) for section in kinds]
+    allowed = f"one of {', '.join(words)}"
+    place, value = place_of(_in_sweep(key, swept), layers)
+    if value is ABSENT:
+        return f"{place}: missing; expected {allowed}"
+    return f"{place}: got {shown(value)}; expected {allowed}{_guess(str(value), words)}"
+
+
 def _resolve(
     model: type[Section], location: Sequence[str | int]
-) -> tuple[type[Section], FieldInfo | None, Key]:
-    """Follow an error's location to section and field, without the names of union members."""
+) -> tuple[type[Section], FieldInfo | None, tuple[type[Section], ...], Key]:
+    """Follow an error's location, which names kinds and union members beside keys.
+
+    Returns:
+        The section that holds the last field, that field, the sections that may stand in it, and
+        the keys alone.
+
+    """
     owner: type[Section] = model
-    section: type[Section] | None = model
+    sections: tuple[type[Section], ...] = (model,)
     field: FieldInfo | None = None
     key: Key = ()
     for part in location:
-        if section is not None:
-            owner, field = section, section.model_fields.get(str(part))
-            section = section_of(field.annotation) if field else None
+        if len(sections) > 1:  # the kind that the file chose, no key
+            sections = tuple(each for each in sections if kind_of(each) == part)
+            continue
+        if sections:
+            owner, field = sections[0], sections[0].model_fields.get(str(part))
+            sections = sections_of(field.annotation) if field else ()
+        elif field is not None and isinstance(part, int):
+            sections = entries_of(field.annotation)
         elif isinstance(part, str) and (field is None or get_origin(field.annotation) is not dict):
             continue
         key += (part,)
-    return owner, field, key
+    return owner, field, sections, key
 
 
 def _in_sweep(key: Key, swept: Mapping[str, int]) -> Key:

@@ -1,6 +1,7 @@
 """The risk of a finite network: measured on a test set, and split into its two parts."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.polynomial import Chebyshev
@@ -34,7 +35,8 @@ class RiskEstimate(NamedTuple):
     fluctuation_stderr: float
 
 
-class TestSet(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class TestSet:
     """A sample of the data law.
 
     Attributes:
@@ -43,7 +45,7 @@ class TestSet(NamedTuple):
         invariants: invariants s of the inputs, shape (n, m); None where no reduction is known.
     """
 
-    __test__ = False  # for pytest, which takes the name for a test's
+    __test__: ClassVar[bool] = False  # for pytest, which takes the name for a test's
 
     x: NDArray[np.float32]
     y: Floats

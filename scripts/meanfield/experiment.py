@@ -1,7 +1,8 @@
 """What may stand in a file of config/experiments: every key with range, unit, symbol and meaning.
 
-The models here and in config.py are the one source of that knowledge. The messages about wrong
-settings, the tables of config/README.md and the JSON Schemas for editors are all made from them.
+The models here, in the modules settings_*.py and in config.py are the one source of that knowledge.
+The messages about wrong settings, the tables of config/README.md and the JSON Schemas for editors
+are all made from them.
 """
 
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from meanfield.settings_dynamics import Dd, Sgd, Time
 from meanfield.settings_fields import (
     Number,
     Numbers,
@@ -19,227 +21,11 @@ from meanfield.settings_fields import (
     problem,
     setting,
 )
+from meanfield.settings_initial import InitialSettings
+from meanfield.settings_laws import LawSettings
+from meanfield.settings_neurons import NeuronSettings, PiecewiseLinearSettings
 
 SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd")
-
-
-class Law(Section):
-    """The law of a label and its data point: y = ±1 evenly, x given y ~ N(0, (1 + yΔ)² I_d)."""
-
-    kind: Literal["isotropic_gaussians"] = setting(
-        "The law of the data.",
-        allowed="`isotropic_gaussians`",
-        provenance="Figure 1: isotropic [P 85%]",
-    )
-    dimension: Whole = setting(
-        "Number of coordinates of a data point.",
-        allowed="a whole number, at least 2",
-        unit="count",
-        symbol="d",
-        provenance="Figure 1: 40 [P 85%]",
-        ge=2,
-    )
-    delta: Number = setting(
-        "How far apart the two classes are: their standard deviations are 1 + Δ and 1 − Δ.",
-        allowed="a number, 0 <= delta < 1",
-        unit="1",
-        symbol="Δ",
-        provenance="Figure 1: 0.8 [P 85%]",
-        ge=0,
-        lt=1,
-    )
-
-
-class Activation(Section):
-    """A continuous activation made of straight lines between its knots."""
-
-    kind: Literal["piecewise_linear"] = setting(
-        "The form of the activation.", allowed="`piecewise_linear`", symbol="σ"
-    )
-    knots: Numbers = setting(
-        "Arguments at which the slope changes.",
-        allowed="a list of strictly increasing numbers, at least one, none of them 0",
-        unit="1",
-        symbol="t",
-        provenance="Figure 1: 0.5, 1.5 [P 85%]",
-        min_length=1,
-    )
-    values: Numbers = setting(
-        "Value of the activation at each knot.",
-        allowed="a list of as many numbers as there are knots",
-        unit="1",
-        symbol="σ(t)",
-        provenance="Figure 1: −2.5, 7.5 [P 85%]",
-        min_length=1,
-    )
-    left_slope: Number = setting(
-        "Slope to the left of the first knot.",
-        allowed="a number",
-        unit="1",
-        symbol="σ'(−∞)",
-        default=0.0,
-        provenance="Figure 1: 0 [P 85%]",
-    )
-    right_slope: Number = setting(
-        "Slope to the right of the last knot.",
-        allowed="a number",
-        unit="1",
-        symbol="σ'(∞)",
-        default=0.0,
-        provenance="Figure 1: 0 [P 85%]",
-    )
-
-    @field_validator("knots")
-    @classmethod
-    def _check_knots(cls, knots: Numbers) -> Numbers:
-        if 0.0 in knots:
-            expected = (
-                "a knot other than 0: with one there the force on a neuron jumps at w = 0, and the "
-                "sticky point r = 0 that this makes is not supported yet"
-            )
-            raise problem(expected, (knots.index(0.0),))
-        return increasing(knots)
-
-    @model_validator(mode="after")
-    def _check_lengths(self) -> "Activation":
-        if len(self.values) != len(self.knots):
-            raise problem(f"{len(self.knots)} numbers, one a knot", ("values",))
-        return self
-
-
-class Neuron(Section):
-    """What one neuron computes: σ(⟨w, x⟩)."""
-
-    kind: Literal["ridge"] = setting(
-        "The form of a neuron.",
-        allowed="`ridge`",
-        symbol="σ*",
-        provenance="Figure 1: ridge [P 85%]",
-    )
-    activation: Activation = setting(
-        "The activation of every neuron.", allowed="the keys of `neuron.activation`", symbol="σ"
-    )
-
-
-class Initial(Section):
-    """The law from which the weights start: w ~ N(0, κ²/d I_d)."""
-
-    kind: Literal["gaussian"] = setting("The law of the initial weights.", allowed="`gaussian`")
-    scale: Number = setting(
-        "Initial length of a weight vector: the root mean square of ‖w‖.",
-        allowed="a number above 0, at most 1e6",
-        unit="1",
-        symbol="κ",
-        provenance="Figure 1: 0.8 [P 85%]",
-        gt=0,
-        le=1e6,
-    )
-
-
-class Time(Section):
-    """Where on the axis t = kε the two dynamics are looked at."""
-
-    horizon: Number = setting(
-        "Time at which both dynamics end.",
-        allowed="a number above 0",
-        unit="1",
-        symbol="T",
-        provenance="Figure 1: 10 [C]",
-        gt=0,
-    )
-    snapshots: Numbers = setting(
-        "Times at which the law of SGD's neurons is compared with its limit.",
-        allowed="a list of strictly increasing numbers, at least one, each in [0, horizon]",
-        unit="1",
-        symbol="t",
-        min_length=1,
-        provenance="Figure 1: these times [C]",
-    )
-    curve_points: Whole = setting(
-        "Number of equally spaced times from 0 to the horizon at which both dynamics are stored, "
-        "beside the snapshots.",
-        allowed="a whole number, at least 2",
-        unit="count",
-        default=101,
-        ge=2,
-    )
-
-    @field_validator("snapshots")
-    @classmethod
-    def _check_order(cls, snapshots: Numbers) -> Numbers:
-        return increasing(snapshots)
-
-    @model_validator(mode="after")
-    def _check_range(self) -> "Time":
-        for index, time in enumerate(self.snapshots):
-            if not 0 <= time <= self.horizon:
-                expected = f"a time in [0, horizon], that is [0, {self.horizon!r}]"
-                raise problem(expected, ("snapshots", index))
-        return self
-
-
-class Sgd(Section):
-    """Stochastic gradient descent with a fresh data point at every step."""
-
-    neurons: Whole = setting(
-        "Width of the network.",
-        allowed="a whole number, at least 1",
-        unit="count",
-        symbol="N",
-        provenance="Figure 1: 800 [P 85%]",
-        ge=1,
-    )
-    step_size: Number = setting(
-        "Time that one step advances: θ moves by 2ε(y − ŷ)∇σ*, and t = kε after k steps.",
-        allowed="a number above 0, such that horizon / step_size < 2^63 and the snapshots fall on "
-        "different steps",
-        unit="1",
-        symbol="ε",
-        provenance="Figure 1: 1e-6 [P 85%]",
-        gt=0,
-    )
-    precision: Literal["float32", "float64"] = setting(
-        "Floating-point type of the weights during the run.",
-        allowed="`float32` or `float64`",
-        default="float32",
-    )
-    test_samples: Whole = setting(
-        "Number of fresh data points from which the part of the risk that the neurons' radii do "
-        "not determine is estimated.",
-        allowed="a whole number, at least 2",
-        unit="count",
-        default=10000,
-        ge=2,
-    )
-
-
-class Dd(Section):
-    """The distributional dynamics, the limit of SGD for many neurons and small steps."""
-
-    atoms: Whole = setting(
-        "Number of points that carry the measure over neurons.",
-        allowed="a whole number, at least 2",
-        unit="count",
-        symbol="J",
-        default=800,
-        ge=2,
-    )
-    nodes: Whole = setting(
-        "Number of quadrature nodes per label for the length of a data point.",
-        allowed="a whole number, at least 1",
-        unit="count",
-        symbol="Q/2",
-        default=24,
-        ge=1,
-    )
-    tolerance: Number = setting(
-        "Error allowed in one step of the time integration, relative to the size of the state.",
-        allowed="a number, 1e-13 <= tolerance <= 1e-2",
-        unit="1",
-        default=1e-6,
-        ge=1e-13,
-        le=1e-2,
-    )
 
 
 class Figure(Section):
@@ -288,15 +74,30 @@ class Experiment(Section):
         allowed="a text that is not empty",
         min_length=1,
     )
-    law: Law = setting("The law of the data.", allowed="the keys of `law`", symbol="P")
-    neuron: Neuron = setting("The neurons.", allowed="the keys of `neuron`", symbol="σ*")
-    initial: Initial = setting("The start.", allowed="the keys of `initial`", symbol="ρ₀")
+    law: LawSettings = setting(
+        "The law of the data.", allowed="the keys of `law`", symbol="P", discriminator="kind"
+    )
+    neuron: NeuronSettings = setting(
+        "The neurons.", allowed="the keys of `neuron`", symbol="σ*", discriminator="kind"
+    )
+    initial: InitialSettings = setting(
+        "The start: the law of w, or, with `kind: product`, those of a, b and w.",
+        allowed="the keys of `initial`",
+        symbol="ρ₀",
+        discriminator="kind",
+    )
     time: Time = setting("The times looked at.", allowed="the keys of `time`", symbol="t")
     sgd: Sgd = setting("The run of SGD.", allowed="the keys of `sgd`")
-    dd: Dd = setting("The run of its limit.", allowed="the keys of `dd`", default=Dd(), symbol="DD")
+    dd: Dd | None = setting(
+        "The run of its limit; null for SGD alone. The limit is known for `isotropic_gaussians`, "
+        "`ridge` neurons with a `piecewise_linear` activation, a `gaussian` start and no noise.",
+        allowed="the keys of `dd`, or null",
+        default=Dd(),
+        symbol="DD",
+    )
     figure: Figure | None = setting(
         "The drawing; without it the experiment ends with its aggregate.",
-        allowed="the keys of `figure`, or null",
+        allowed="the keys of `figure`, or null; null if `dd` is null",
         default=None,
     )
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = setting(
@@ -345,3 +146,51 @@ class Experiment(Section):
                 expected = f"one of the snapshots, {', '.join(map(repr, self.time.snapshots))}"
                 raise problem(expected, ("figure", "histogram_times", index))
         return self
+
+    @model_validator(mode="after")
+    def _check_start(self) -> "Experiment":
+        product = self.initial.kind == "product"
+        if self.neuron.kind == "ridge" and product:
+            expected = "the law of w alone, since a neuron `ridge` has no other parameters"
+            raise problem(expected.replace("`", ""), ("initial", "kind"))
+        if self.neuron.kind != "ridge" and not product:
+            expected = (
+                f"product, with laws of a, b and w, since a neuron {self.neuron.kind} has them"
+            )
+            raise problem(expected, ("initial", "kind"))
+        return self
+
+    @model_validator(mode="after")
+    def _check_limit(self) -> "Experiment":
+        if self.dd is None:
+            if self.figure is not None:
+                raise problem("null: it draws the limit, and dd is null", ("figure",))
+            return self
+        if reason := self._without_limit():
+            raise problem(f"null, since the limit is not known {reason}", ("dd",))
+        if (
+            isinstance(
+                activation := getattr(self.neuron, "activation", None), PiecewiseLinearSettings
+            )
+            and 0.0 in activation.knots
+        ):
+            expected = (
+                "a knot other than 0, or dd: null. With one there the force on a neuron jumps at "
+                "w = 0, and the sticky point r = 0 that this makes is not supported yet"
+            )
+            raise problem(expected, ("neuron", "activation", "knots", activation.knots.index(0.0)))
+        return self
+
+    def _without_limit(self) -> str:
+        """Return why the limit cannot be solved, empty if it can."""
+        if self.law.kind != "isotropic_gaussians":
+            return f"for the law {self.law.kind}"
+        if self.neuron.kind != "ridge":
+            return f"for the neuron {self.neuron.kind}"
+        if self.neuron.activation.kind != "piecewise_linear":
+            return f"for the activation {self.neuron.activation.kind}"
+        if self.initial.kind != "gaussian":
+            return f"from the start {self.initial.kind}"
+        if self.sgd.decay or self.sgd.inverse_temperature is not None:
+            return "with weight decay or noise"
+        return ""

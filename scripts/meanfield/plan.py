@@ -23,6 +23,16 @@ WHOLE = "all"
 """Point of a stage that runs once for a whole experiment."""
 
 
+def stages_of(point: Point) -> list[str]:
+    """Return the run stages of a point, in order: without ``dd`` there is no limit to solve."""
+    return [stage for stage in RUN_STAGES if stage != "solve_dd" or point.settings.dd is not None]
+
+
+def aggregated(point: Point) -> list[str]:
+    """Return the stages of a point whose results its experiment's aggregate collects."""
+    return [stage for stage in AGGREGATED if stage in stages_of(point)]
+
+
 class Job(NamedTuple):
     """One run of one stage.
 
@@ -83,7 +93,7 @@ class Plan:
         self.figures: dict[str, Job] = {}
         for experiment, points in settings.experiments.items():
             for point in points:
-                for stage in RUN_STAGES:
+                for stage in stages_of(point):
                     self._plan_run(stage, experiment, point)
             aggregate = self._plan_aggregate(experiment, points)
             for point in points:
@@ -132,13 +142,13 @@ class Plan:
                 "point": point_id(point, "aggregate_runs"),
                 "swept": dict(point.swept),
                 "snapshots": list(point.settings.time.snapshots),
-                **{stage: point_id(point, stage) for stage in AGGREGATED},
+                "runs": {stage: point_id(point, stage) for stage in aggregated(point)},
                 # Known to the runs already: here so that the aggregate says what it was made from.
-                "settings": {stage: stage_settings(point, stage) for stage in AGGREGATED},
+                "settings": {stage: stage_settings(point, stage) for stage in aggregated(point)},
             }
             for point in points
         ]
-        runs = {(stage, row[stage]): None for stage in AGGREGATED for row in rows}
+        runs = {run: None for row in rows for run in row["runs"].items()}
         return self._add(
             "aggregate_runs",
             experiment,

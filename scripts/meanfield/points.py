@@ -9,11 +9,11 @@ from meanfield.nested import ABSENT, lookup, with_value
 
 # What each stage reads, and so what decides whether two points share its result. A stage reads all
 # that the stages before it read: its input differs wherever theirs did. The limit knows neither the
-# width, the step nor the seeds.
+# width, the step nor the seeds, but the schedule.
 STAGE_READS: dict[str, tuple[str, ...]] = {
     "generate_data": ("law", "initial", "sgd.neurons", "sgd.test_samples", "seeds"),
     "run_sgd": ("law", "neuron", "initial", "time", "sgd", "seeds"),
-    "solve_dd": ("law", "neuron", "initial", "time", "dd"),
+    "solve_dd": ("law", "neuron", "initial", "time", "sgd.schedule", "dd"),
     "aggregate_runs": (*SWEPT_SECTIONS, "seeds"),
 }
 

@@ -1,9 +1,10 @@
 """What the settings models are built from: numbers, fields that document themselves, sections."""
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import isfinite
-from typing import Annotated, Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -74,20 +75,37 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def section_of(annotation: Any) -> type[Section] | None:
-    """Return the section that a field holds, `None` where it holds a plain value."""
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, Section):
-            return candidate
-    return None
+def sections_of(annotation: Any) -> tuple[type[Section], ...]:
+    """Return the sections that a field may hold: one of them, or one a kind; none for a value."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return (annotation,)
+    if get_origin(annotation) is Annotated:
+        return sections_of(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(chain(*map(sections_of, get_args(annotation))))
+    return ()
 
 
-def dotted_keys(section: type[Section], prefix: str = "") -> Iterator[str]:
-    """Yield every key of a section and of the sections below it, as in `law.delta`."""
+def entries_of(annotation: Any) -> tuple[type[Section], ...]:
+    """Return the sections that an entry of a field's list may be; none for a list of values."""
+    return sections_of(get_args(annotation)[0]) if get_origin(annotation) is tuple else ()
+
+
+def kind_of(section: type[Section]) -> str:
+    """Return the value of `kind` that tells a section from the others that may stand there."""
+    return str(get_args(section.model_fields["kind"].annotation)[0])
+
+
+def dotted_keys(section: type[Section]) -> tuple[str, ...]:
+    """Return every key of a section and of those below it, of whatever kind, as in `law.delta`."""
+    return tuple(dict.fromkeys(_dotted_keys(section, "")))
+
+
+def _dotted_keys(section: type[Section], prefix: str) -> Iterator[str]:
     for name, field in section.model_fields.items():
         yield prefix + name
-        if (below := section_of(field.annotation)) is not None:
-            yield from dotted_keys(below, f"{prefix}{name}.")
+        for below in sections_of(field.annotation):
+            yield from _dotted_keys(below, f"{prefix}{name}.")
 
 
 def increasing(values: Numbers) -> Numbers:

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 def output_times(time: Mapping[str, Any]) -> NDArray[np.float64]:
     """Return the times at which results are stored: the snapshots and an even grid, sorted.
 
+    The grid is even in t from 0, or in log t from ``curve_start``.
+
     Args:
-        time: settings ``horizon``, ``snapshots`` and ``curve_points``.
+        time: settings ``horizon``, ``snapshots``, ``curve_points`` and ``curve_start``.
 
     Returns:
-        Increasing times from 0 to the horizon.
+        Increasing times up to the horizon.
     """
-    grid = np.linspace(0.0, time["horizon"], time["curve_points"])
+    start, end, count = time.get("curve_start"), time["horizon"], time["curve_points"]
+    grid = np.linspace(0.0, end, count) if start is None else np.geomspace(start, end, count)
     # A snapshot that is a grid point up to rounding must not appear twice.
     spacing = 1e-9 * time["horizon"]
     snapshots = np.asarray(time["snapshots"], dtype=float)

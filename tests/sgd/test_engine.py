@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sample_laws import laws
 
 from meanfield.activations import (
     GELU,
@@ -23,6 +22,7 @@ from meanfield.schedules import Constant, Piecewise, Power
 from meanfield.sgd import engine, reference
 from meanfield.sgd.microkernels import BLOCK
 from meanfield.sgd.reference import Divergence
+from sample_laws import laws
 
 STEP = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
 HINGE = PiecewiseLinear((0.1,), (0.3,), left_slope=-0.2, right_slope=1.0)

@@ -20,10 +20,10 @@ def test_outputs_are_those_of_the_plain_network(
     rng = np.random.default_rng(neurons)
     theta: np.ndarray = rng.standard_normal((neurons, dimension)).astype(dtype)
     x = rng.standard_normal((samples, dimension)).astype(np.float32)
-    found = network(theta, x, ACTIVATION)
+    found = network(theta, x, Ridge(ACTIVATION))
     np.testing.assert_allclose(found, Ridge(ACTIVATION).network(theta, x), atol=tolerance)
 
 
 def test_shapes_are_checked() -> None:
     with pytest.raises(ValueError, match=r"\(3, 2\) and \(4, 5\)"):
-        network(np.zeros((3, 2)), np.zeros((4, 5)), ACTIVATION)
+        network(np.zeros((3, 2)), np.zeros((4, 5)), Ridge(ACTIVATION))

@@ -1,0 +1,255 @@
+"""What may stand below `time`, `sgd` and `dd`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from meanfield.settings_fields import (
+    Number,
+    Numbers,
+    Section,
+    Whole,
+    increasing,
+    problem,
+    setting,
+)
+
+
+class Time(Section):
+    """Where on the axis t = kε the two dynamics are looked at."""
+
+    horizon: Number = setting(
+        "Time at which both dynamics end.",
+        allowed="a number above 0",
+        unit="1",
+        symbol="T",
+        provenance="Figure 1: 10 [C]",
+        gt=0,
+    )
+    snapshots: Numbers = setting(
+        "Times at which the law of SGD's neurons is compared with its limit.",
+        allowed="a list of strictly increasing numbers, at least one, each in [0, horizon]",
+        unit="1",
+        symbol="t",
+        min_length=1,
+        provenance="Figure 1: these times [C]",
+    )
+    curve_points: Whole = setting(
+        "Number of times at which both dynamics are stored, beside the snapshots: equally spaced "
+        "from 0 to the horizon, or on a logarithmic scale from `curve_start`.",
+        allowed="a whole number, at least 2",
+        unit="count",
+        default=101,
+        ge=2,
+    )
+    curve_start: Number | None = setting(
+        "First of the times if they are equally spaced on a logarithmic scale; null: they are "
+        "equally spaced from 0.",
+        allowed="a number above 0 and below horizon, or null",
+        unit="1",
+        symbol="t",
+        default=None,
+        gt=0,
+    )
+
+    @field_validator("snapshots")
+    @classmethod
+    def _check_order(cls, snapshots: Numbers) -> Numbers:
+        return increasing(snapshots)
+
+    @model_validator(mode="after")
+    def _check_range(self) -> "Time":
+        for index, time in enumerate(self.snapshots):
+            if not 0 <= time <= self.horizon:
+                expected = f"a time in [0, horizon], that is [0, {self.horizon!r}]"
+                raise problem(expected, ("snapshots", index))
+        if self.curve_start is not None and not self.curve_start < self.horizon:
+            raise problem(f"a time below horizon, that is {self.horizon!r}", ("curve_start",))
+        return self
+
+
+class ConstantSettings(Section):
+    """A constant: ξ(t) = value."""
+
+    kind: Literal["constant"] = setting("The form of the schedule.", allowed="`constant`")
+    value: Number = setting(
+        "The constant.",
+        allowed="a number above 0",
+        unit="1",
+        symbol="ξ",
+        default=1.0,
+        provenance="Figure 1: 1 [P 85%]",
+        gt=0,
+    )
+
+
+class PowerSettings(Section):
+    """A power of time: ξ(t) = c (t + t₀)^(−p).
+
+    With t₀ = 0 it is infinite at t = 0; step k then takes ξ at time (k + 1)ε.
+    """
+
+    kind: Literal["power"] = setting("The form of the schedule.", allowed="`power`")
+    c: Number = setting(
+        "Factor.", allowed="a number above 0", unit="1", symbol="c", default=1.0, gt=0
+    )
+    t0: Number = setting(
+        "Offset of time.",
+        allowed="0, or a number at least 1e-100",
+        unit="1",
+        symbol="t₀",
+        default=0.0,
+    )
+    p: Number = setting(
+        "Exponent.",
+        allowed="a number, at least 0; below 1 if t0 is 0",
+        unit="1",
+        symbol="p",
+        ge=0,
+        le=100,
+    )
+
+    @model_validator(mode="after")
+    def _check_singularity(self) -> "PowerSettings":
+        if not (self.t0 == 0 or self.t0 >= 1e-100):
+            raise problem("0, or a number at least 1e-100", ("t0",))
+        if self.t0 == 0 and self.p >= 1:
+            raise problem("a number below 1: with t0 = 0, ξ has no integral otherwise", ("p",))
+        return self
+
+
+class PiecewiseSettings(Section):
+    """A constant on each of several intervals of time."""
+
+    kind: Literal["piecewise"] = setting("The form of the schedule.", allowed="`piecewise`")
+    times: Numbers = setting(
+        "Times at which the intervals begin.",
+        allowed="a list of strictly increasing numbers, the first 0",
+        unit="1",
+        symbol="t",
+        min_length=1,
+    )
+    values: Numbers = setting(
+        "Value on each interval.",
+        allowed="a list of numbers above 0, as many as there are times",
+        unit="1",
+        symbol="ξ",
+        min_length=1,
+    )
+
+    @field_validator("times")
+    @classmethod
+    def _check_times(cls, times: Numbers) -> Numbers:
+        if times[0] != 0:
+            raise problem("0, where time begins", (0,))
+        return increasing(times)
+
+    @field_validator("values")
+    @classmethod
+    def _check_values(cls, values: Numbers) -> Numbers:
+        for index, value in enumerate(values):
+            if not value > 0:
+                raise problem("a number above 0", (index,))
+        return values
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "PiecewiseSettings":
+        if len(self.values) != len(self.times):
+            raise problem(f"{len(self.times)} numbers, one a time", ("values",))
+        return self
+
+
+ScheduleSettings = ConstantSettings | PowerSettings | PiecewiseSettings
+
+
+class Sgd(Section):
+    """Stochastic gradient descent with a fresh data point at every step."""
+
+    neurons: Whole = setting(
+        "Width of the network.",
+        allowed="a whole number, at least 1",
+        unit="count",
+        symbol="N",
+        provenance="Figure 1: 800 [P 85%]",
+        ge=1,
+    )
+    step_size: Number = setting(
+        "Time that one step advances: θ moves by 2εξ(t)(y − ŷ)∇σ*, and t = kε after k steps.",
+        allowed="a number above 0, such that horizon / step_size < 2^63 and the snapshots fall on "
+        "different steps",
+        unit="1",
+        symbol="ε",
+        provenance="Figure 1: 1e-6 [P 85%]",
+        gt=0,
+    )
+    schedule: ScheduleSettings = setting(
+        "How the step changes with time: step k has the size s = εξ(kε).",
+        allowed="the keys of `sgd.schedule`",
+        symbol="ξ(t)",
+        default=ConstantSettings(kind="constant"),
+        discriminator="kind",
+    )
+    decay: Number = setting(
+        "Weight decay: a step multiplies θ by 1 − 2λs.",
+        allowed="a number, at least 0; 0 unless `dd` is null",
+        unit="1",
+        symbol="λ",
+        default=0.0,
+        ge=0,
+    )
+    inverse_temperature: Annotated[Number, Field(gt=0)] | None = setting(
+        "Noise: a step adds √(4s/β) times standard normals to θ; without it there is none.",
+        allowed="a number above 0, or null; null unless `dd` is null",
+        unit="1",
+        symbol="β",
+        default=None,
+    )
+    precision: Literal["float32", "float64"] = setting(
+        "Floating-point type of the weights during the run.",
+        allowed="`float32` or `float64`",
+        default="float32",
+    )
+    store_path: bool = setting(
+        "Whether the parameters of all neurons are stored at every output time, not only at the "
+        "end.",
+        allowed="`true` or `false`",
+        default=False,
+        strict=True,
+    )
+    test_samples: Whole = setting(
+        "Number of fresh data points from which the part of the risk that the neurons' radii do "
+        "not determine is estimated.",
+        allowed="a whole number, at least 2",
+        unit="count",
+        default=10000,
+        ge=2,
+    )
+
+
+class Dd(Section):
+    """The distributional dynamics, the limit of SGD for many neurons and small steps."""
+
+    atoms: Whole = setting(
+        "Number of points that carry the measure over neurons.",
+        allowed="a whole number, at least 2",
+        unit="count",
+        symbol="J",
+        default=800,
+        ge=2,
+    )
+    nodes: Whole = setting(
+        "Number of quadrature nodes per label for the length of a data point.",
+        allowed="a whole number, at least 1",
+        unit="count",
+        symbol="Q/2",
+        default=24,
+        ge=1,
+    )
+    tolerance: Number = setting(
+        "Error allowed in one step of the time integration, relative to the size of the state.",
+        allowed="a number, 1e-13 <= tolerance <= 1e-2",
+        unit="1",
+        default=1e-6,
+        ge=1e-13,
+        le=1e-2,
+    )
