@@ -2,7 +2,8 @@
 
 In: every run_sgd and solve_dd result of the experiment; the table of its points.
 Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between
-the two at the snapshots, and the same distances for independent draws from the limit).
+the two at the snapshots, and the same distances for independent draws from the limit). The latter
+two hold the points whose limit was asked for, and are absent without one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,26 +35,26 @@ def main(
         "run_sgd": {Path(path).stem: read(path) for path in run_sgd},
         "solve_dd": {Path(path).stem: read(path) for path in solve_dd},
     }
-    sgd, dd, comparison = [], [], []
-    for row in settings["points"]:
-        # The weights at the end stay in the run's own file: they are most of it, and no figure
-        # of the measure needs them.
-        sgd.append(runs["run_sgd"][row["run_sgd"]].drop_vars("theta"))
-        dd.append(runs["solve_dd"][row["solve_dd"]])
-        seed = int(digest_of(origin.experiment, row["point"]), 16)
-        generator = np.random.default_rng(seed)
-        comparison.append(compare(sgd[-1], dd[-1], row["snapshots"], generator))
-        report(row["point"], comparison[-1])
-    tree = xr.DataTree.from_dict(
-        {
-            "/sgd": by_point(sgd, settings["points"]),
-            "/dd": by_point(dd, settings["points"]),
-            "/comparison": by_point(comparison, settings["points"]),
-        }
-    )
+    points = settings["points"]
+    # The weights at the end stay in the run's own file: they are most of it, and no figure of the
+    # measure needs them.
+    sgd = [runs["run_sgd"][row["run_sgd"]].drop_vars("theta") for row in points]
+    groups = {"/sgd": by_point(sgd, points)}
+    limited = [(row, run) for row, run in zip(points, sgd, strict=True) if row["solve_dd"]]
+    if limited:
+        rows = [row for row, _ in limited]
+        dd = [runs["solve_dd"][row["solve_dd"]] for row in rows]
+        comparison = []
+        for (row, run), limit in zip(limited, dd, strict=True):
+            seed = int(digest_of(origin.experiment, row["point"]), 16)
+            generator = np.random.default_rng(seed)
+            comparison.append(compare(run, limit, row["snapshots"], generator))
+            report(row["point"], comparison[-1])
+        groups |= {"/dd": by_point(dd, rows), "/comparison": by_point(comparison, rows)}
+    tree = xr.DataTree.from_dict(groups)
     write(tree, aggregate, title="Runs by point, and SGD's distance to its limit", origin=origin,
           backend="numpy")  # fmt: skip
-    LOG.info("gathered %d point(s) into %s", len(settings["points"]), aggregate)
+    LOG.info("gathered %d point(s) into %s", len(points), aggregate)
 
 
 def compare(

@@ -83,7 +83,7 @@ class Plan:
         self.figures: dict[str, Job] = {}
         for experiment, points in settings.experiments.items():
             for point in points:
-                for stage in RUN_STAGES:
+                for stage in _stages_of(point):
                     self._plan_run(stage, experiment, point)
             aggregate = self._plan_aggregate(experiment, points)
             for point in points:
@@ -124,11 +124,14 @@ class Plan:
                 "point": point_id(point, "aggregate_runs"),
                 "swept": dict(point.swept),
                 "snapshots": list(point.settings.time.snapshots),
-                **{stage: point_id(point, stage) for stage in AGGREGATED},
+                **{
+                    stage: point_id(point, stage) if stage in _stages_of(point) else None
+                    for stage in AGGREGATED
+                },
             }
             for point in points
         ]
-        runs = {(stage, row[stage]): None for stage in AGGREGATED for row in rows}
+        runs = {(stage, row[stage]): None for stage in AGGREGATED for row in rows if row[stage]}
         return self._add(
             "aggregate_runs",
             experiment,
@@ -192,3 +195,8 @@ class Plan:
 
     def __iter__(self) -> Iterator[Job]:
         return iter(self.jobs.values())
+
+
+def _stages_of(point: Point) -> tuple[str, ...]:
+    """Return the stages that run for a point: SGD alone where its limit is not asked for."""
+    return tuple(s for s in RUN_STAGES if s != "solve_dd" or point.settings.dd is not None)
