@@ -2,7 +2,8 @@
 
 In: every run_sgd and solve_dd result of the experiment; the table of its points.
 Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between
-the two at the snapshots, and the same distances for independent draws from the limit).
+the two at the snapshots, and the same distances for independent draws from the limit). The latter
+two hold the points whose limit was asked for, and are absent without one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ def main(
     )
     write(tree, aggregate, title="Runs by point, and SGD's distance to its limit", origin=origin,
           backend="numpy")  # fmt: skip
-    LOG.info("gathered %d point(s) into %s", len(settings["points"]), aggregate)
+    LOG.info("gathered %d point(s) into %s", len(points), aggregate)
 
 
 def compare(

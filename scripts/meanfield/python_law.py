@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from meanfield.random import split_seed
-
 BLOCK = 1024
 """Samples that the function is asked for at a time: block b holds steps 1024 b ... 1024 b + 1023.
 
@@ -73,7 +71,8 @@ class PythonLaw:
             ValueError: the seed is out of range, or what the function returns is not BLOCK inputs
                 and labels, finite in float32.
         """
-        split_seed(seed)
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"seed must be an integer in [0, 2^64), got {seed!r}")
         key = np.array([seed, stream + 256 * number], dtype=np.uint64)
         generator = np.random.Generator(np.random.Philox(key=key))
         try:
