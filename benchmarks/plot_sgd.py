@@ -149,6 +149,7 @@ def _blocks(axes: Axes, table: pd.DataFrame) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
+    axes.set_ylim(bottom=0.6 * table["us_per_step"].min())
 
 
 def _sparsity(axes: Axes, table: pd.DataFrame, gflops: float) -> None:
