@@ -54,7 +54,7 @@ def main(
     )
     write(tree, aggregate, title="Runs by point, and SGD's distance to its limit", origin=origin,
           backend="numpy")  # fmt: skip
-    LOG.info("gathered %d point(s) into %s", len(points), aggregate)
+    LOG.info("gathered %d point(s) into %s", len(settings["points"]), aggregate)
 
 
 def compare(
