@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.activations import PiecewiseLinear
+from meanfield.initial import Gaussian, Initial
 from meanfield.laws import IsotropicGaussians
 from meanfield.random import SAMPLE
-from meanfield.sampling import initial_gaussian, sample_isotropic
+from meanfield.sampling import sample
 
 Run = Callable[[int], npt.NDArray[Any]]
 """run(passes) -> weights (N, d) after that many passes over the samples, from the initial ones."""
@@ -94,7 +95,7 @@ def make_problem(
     Returns:
         The problem.
     """
-    x, y = sample_isotropic(SEED, 0, samples, SAMPLE, dimension=dimension, delta=delta)
-    theta0 = initial_gaussian(SEED, neurons, dimension, 0.8).astype(np.float32)
     law = IsotropicGaussians(dimension, delta)
+    x, y = sample(law, SEED, 0, samples, SAMPLE)
+    theta0 = Initial(Gaussian(0.8)).draw(SEED, neurons, dimension).astype(np.float32)
     return Problem(theta0, law, step_size, x, y.astype(np.float32))

@@ -10,7 +10,7 @@ from benchmarks.block_sizes import engine_of, library_with_block
 from benchmarks.rounds import Work, interleave, sgemm, sgemm_gflops
 from benchmarks.sgd_engine import engine_with_data, engine_without_data
 from benchmarks.sgd_problem import Problem, make_problem
-from meanfield.sgd.blocks import BLOCK
+from meanfield.sgd.microkernels import BLOCK
 
 NEURONS = (100, 320, 1000, 3200, 10_000, 32_000, 100_000)
 NEURONS_AT = 40

@@ -8,6 +8,8 @@ from benchmarks.block_sizes import ROOT, rewrite
 from benchmarks.machine import describe
 from benchmarks.sgd_problem import ACTIVATION, HIGH, LOW, OFFSET, SLOPE, make_problem
 from benchmarks.sgd_scaling import cases, slopes
+from meanfield.neurons import Ridge
+from meanfield.schedules import Constant
 from meanfield.sgd import reference
 
 
@@ -28,8 +30,9 @@ def test_a_problem_holds_what_the_engine_draws():
         error = 2 * problem.step_size * (y - ACTIVATION(z).mean())
         weights += error * np.outer(ACTIVATION.derivative(z), x)
     drawn = reference.run(
-        problem.theta0, law=problem.law, activation=ACTIVATION, step_size=problem.step_size,
-        snapshot_steps=(50,), seed=1, precision="float32", record=lambda step, theta: None,
+        problem.theta0, law=problem.law, neuron=Ridge(ACTIVATION), schedule=Constant(),
+        step_size=problem.step_size,
+        snapshot_steps=(50,), seed=1, precision="float32", record=lambda *_: None,
     )  # fmt: skip
     np.testing.assert_allclose(weights, drawn, rtol=0, atol=1e-6)
     assert np.abs(drawn - problem.theta0).max() > 1e-4
