@@ -220,9 +220,7 @@ def make_neuron(settings: Mapping[str, Any]) -> Ridge | Perceptron:
     kind = settings.get("kind")
     given = sorted(set(settings) - {"kind"})
     if kind not in ("ridge", "perceptron", "relu"):
-        raise ValueError(
-            f"unknown neuron kind {kind!r}, expected 'ridge', 'perceptron' or 'relu'"
-        )
+        raise ValueError(f"unknown neuron kind {kind!r}, expected 'ridge', 'perceptron' or 'relu'")
     expected = [] if kind == "relu" else ["activation"]
     if given != expected:
         raise ValueError(f"neuron {kind!r} takes {expected}, got {given}")

@@ -103,7 +103,8 @@ def test_decay_schedule_and_noise_enter_the_step():
 def test_bad_arguments(change, message):
     arguments = {
         "theta0": np.zeros((3, 5)), "law": LAW, "neuron": Ridge(BUMP), "schedule": Constant(),
-        "step_size": 0.1, "snapshot_steps": [1], "seed": 0, "precision": "float32", "record": lambda *_: None,
+        "step_size": 0.1, "snapshot_steps": [1], "seed": 0, "precision": "float32",
+        "record": lambda *_: None,
     }  # fmt: skip
     with pytest.raises(ValueError, match=message), np.errstate(over="ignore"):
         run(**(arguments | change))

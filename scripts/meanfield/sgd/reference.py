@@ -154,9 +154,7 @@ def run(
             samples = sample(law, seed, step, count, SAMPLE, theta.dtype)
             sizes = step_sizes(schedule, step_size, step, count)
             with np.errstate(over="ignore", invalid="ignore"):
-                for x, y, size in zip(
-                    samples.x, samples.y.astype(theta.dtype), sizes, strict=True
-                ):
+                for x, y, size in zip(samples.x, samples.y.astype(theta.dtype), sizes, strict=True):
                     values, gradients = neuron.respond(theta, x)
                     residual = y - values.mean()
                     error = number(2 * size) * residual
@@ -173,5 +171,7 @@ def run(
                     step += 1
         if not np.isfinite(theta).all():
             raise Divergence(step, seed, step_size)
-        record(step, theta.copy(), float(np.mean(np.square(residuals))) if residuals else np.nan)
+        with np.errstate(over="ignore"):
+            mean = float(np.mean(np.square(residuals))) if residuals else np.nan
+        record(step, theta.copy(), mean)
     return theta
