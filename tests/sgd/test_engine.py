@@ -110,8 +110,10 @@ def test_float32_is_the_reference_to_rounding():
 
 
 def test_float32_without_knots_is_the_reference_to_rounding():
-    arguments: dict[str, Any] = {"neurons": 101, "dimension": 41, "precision": "float32", "decay": 0.3,
-                 "neuron": Perceptron(Tanh()), "step_size": 2e-4}  # fmt: skip
+    arguments: dict[str, Any] = {
+        "neurons": 101, "dimension": 41, "precision": "float32", "decay": 0.3,
+        "neuron": Perceptron(Tanh()), "step_size": 2e-4,
+    }  # fmt: skip
     fast, plain = (
         run(module, **arguments, snapshot_steps=(400,))[0][-1].astype(np.float64)
         for module in (engine, reference)
