@@ -89,7 +89,8 @@ def test_settings() -> None:
         make_activation({"kind": "piecewise_linear", "knots": [0]})
 
 
-SETTINGS: dict[str, dict[str, object]] = {kind: {"kind": kind} for kind in ACTIVATIONS} | {
+SETTINGS: dict[str, dict[str, object]] = {
+    **{kind: {"kind": kind} for kind in ACTIVATIONS},
     "piecewise_linear": {"kind": "piecewise_linear", "knots": [-1.0, 2.0], "values": [3.0, 0.0]},
     "leaky_relu": {"kind": "leaky_relu", "slope": 0.1},
 }

@@ -1,43 +1,15 @@
 """Compiled activations against SciPy, over wide ranges and at the edges of their formulas."""
 
-import numba
+from typing import Any
+
 import numpy as np
 import pytest
 
-from meanfield.activations import (
-    GELU,
-    Cosine,
-    Erf,
-    LeakyReLU,
-    PiecewiseLinear,
-    ReLU,
-    Sigmoid,
-    Softplus,
-    Tanh,
-)
-from meanfield.sgd.activation_kernels import compiled_activation, evaluate
-from meanfield.sgd.vectors import aligned, lanes_of, load, store
+from compiled_curves import PRECISIONS, SMOOTH, evaluated
+from meanfield.activations import GELU, Cosine, Erf, LeakyReLU, PiecewiseLinear, ReLU
+from meanfield.sgd.activation_kernels import compiled_activation
 
-SMOOTH = (Tanh(), Erf(), Sigmoid(), Softplus(), GELU(), Cosine())
 PIECEWISE = (ReLU(), LeakyReLU(-0.25), PiecewiseLinear((-1.0, 0.5, 1.5), (1.0, -2.0, 7.0), 2.0))
-PRECISIONS = ("float32", "float64")
-
-
-@numba.njit(error_model="numpy")
-def _apply(activation, t, values, slopes):
-    for i in range(0, t.size, lanes_of(t)):
-        value, slope = evaluate(activation, load(t, i))
-        store(values, i, value)
-        store(slopes, i, slope)
-
-
-def evaluated(activation, points, precision):
-    """Points rounded to a precision, and the compiled values and slopes there."""
-    t = aligned((-(-len(points) // 16) * 16,), precision)
-    t[: len(points)] = points
-    values, slopes = aligned(t.shape, precision), aligned(t.shape, precision)
-    _apply(compiled_activation(activation, precision), t, values, slopes)
-    return tuple(part[: len(points)] for part in (t, values, slopes))
 
 
 def points(precision):
@@ -101,5 +73,6 @@ def test_what_is_not_a_number_stays_so_and_saturation_is_exact(activation, preci
 
 
 def test_only_known_activations_compile():
+    unknown: Any = "tanh"
     with pytest.raises(ValueError, match=r"no compiled activation str; known: .*'Tanh'"):
-        compiled_activation("tanh", np.float32)
+        compiled_activation(unknown, np.float32)

@@ -31,6 +31,7 @@ from meanfield.sgd.vectors import (
     broadcast,
     broadcast_element,
     fma,
+    keep_apart,
     lanes_of,
     load,
     multiply,
@@ -86,6 +87,7 @@ def _predict(
         sums: pointer to TILE partial sums, changed.
         activation: sigma, see `evaluate`.
     """
+    keep_apart()
     lanes = lanes_of(rows)
     e, gamma = broadcast(error), broadcast(shrink)
     f0 = broadcast_element(factors, factor_index)

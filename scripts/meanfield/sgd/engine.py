@@ -26,14 +26,8 @@ from meanfield.sgd.reference import Divergence, Precision, Recorder, check_run
 _CHUNK_BYTES = 2**18
 """Compiled code cannot be interrupted, so it comes up for air after as many bytes of inputs; they
 stay in the cache between being drawn and being used."""
-
-
-class _Samples(NamedTuple):
-    """The samples of a chunk: coordinates (D, n) by sample, and labels (n,)."""
-
-    first_step: int
-    x: npt.NDArray[Any]
-    y: npt.NDArray[Any]
+_SPAN = 4096
+"""Steps whose sizes are computed at once; a multiple of every chunk."""
 
 
 class State(NamedTuple):
@@ -73,20 +67,31 @@ class _Runner:
         # A power of two, so that chunks divide the 2^32 steps of a word of the random numbers.
         samples = max(1, _CHUNK_BYTES // (self.coordinates * dtype.itemsize * BLOCK))
         self.chunk = BLOCK * 2 ** (min(samples, 64).bit_length() - 1)
-        self.samples = _Samples(-1, np.empty((0, 0), dtype), np.empty(0, dtype))
+        self.x = np.empty((self.coordinates, self.chunk), dtype)
+        self.y = np.empty(self.chunk, dtype)
+        self.first_step = -1
+        self.span_start = -1
+        self.rates = self.scales = np.empty(0, dtype)
+        self.gammas = np.empty(0)
 
-    def _samples_at(self, step: int) -> _Samples:
+    def _draw_chunk_of(self, step: int) -> None:
         first = step // self.chunk * self.chunk
-        if self.samples.first_step != first:
+        if self.first_step != first:
             constants = self.draw.constants
             if self.draw.host is not None:
                 constants = self.draw.host(self.seed, first, self.chunk)
-            # Not written over: drawn anew, so that a copy of the chunk may outlive it.
-            x = np.empty((self.coordinates, self.chunk), self.dtype)
-            y = np.empty(self.chunk, self.dtype)
-            self.draw.fill(x, y, constants, *self.key, np.uint64(first))
-            self.samples = _Samples(first, x, y)
-        return self.samples
+            self.draw.fill(self.x, self.y, constants, *self.key, np.uint64(first))
+            self.first_step = first
+
+    def _compute_sizes_of(self, step: int) -> None:
+        start = step // _SPAN * _SPAN
+        if self.span_start != start:
+            sizes = step_sizes(self.schedule, self.step_size, start, _SPAN)
+            self.rates = (2 * sizes).astype(self.dtype)
+            self.scales = np.sqrt(4 * sizes / self.inverse_temperature).astype(self.dtype)
+            if self.decay > 0:
+                self.gammas = 1 - 2 * self.decay * sizes
+            self.span_start = start
 
     def advance(self, panels: Panels, step: int, target: int, skip: int, squares: float) -> float:
         """Run from a block boundary to another step, changing the panels.
@@ -106,17 +111,17 @@ class _Runner:
         """
         noisy = np.isfinite(self.inverse_temperature)
         while step < target:
-            first_step, x, y = self._samples_at(step)
-            first = step - first_step
-            count = min(len(y) - first, target - step)
-            sizes = step_sizes(self.schedule, self.step_size, step, count)
-            rates = (2 * sizes).astype(self.dtype)
-            gammas = 1 - 2 * self.decay * sizes if self.decay > 0 else np.empty(0)
-            arguments = (panels, x, y, first, count, rates, gammas, skip - step, squares,
-                         self.activation)  # fmt: skip
+            self._draw_chunk_of(step)
+            self._compute_sizes_of(step)
+            first = step - self.first_step
+            count = min(self.chunk - first, target - step)
+            steps = slice(step - self.span_start, step - self.span_start + count)
+            arguments = (panels, self.x, self.y, first, count, self.rates[steps],
+                         self.gammas[steps], skip - step, squares, self.activation)  # fmt: skip
             if noisy:
-                scales = np.sqrt(4 * sizes / self.inverse_temperature).astype(self.dtype)
-                done, squares = advance_noisy(*arguments, scales, *self.key, np.uint64(step))
+                done, squares = advance_noisy(
+                    *arguments, self.scales[steps], *self.key, np.uint64(step)
+                )
             else:
                 done, squares = advance(*arguments)
             step += done

@@ -21,6 +21,7 @@ from meanfield.sgd.vectors import (
     BYTES,
     Vector,
     element_address,
+    keep_apart,
     lanes_of,
     representation,
     splat,
@@ -145,6 +146,7 @@ def combine(
         factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
     """
+    keep_apart()
     width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         k = 0
@@ -178,6 +180,7 @@ def add_history(
         factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
     """
+    keep_apart()
     width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         k = 0
@@ -208,6 +211,7 @@ def add_inputs(
         factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
     """
+    keep_apart()
     width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         j = 0

@@ -171,5 +171,7 @@ def run(
                     step += 1
         if not np.isfinite(theta).all():
             raise Divergence(step, seed, step_size)
-        record(step, theta.copy(), float(np.mean(np.square(residuals))) if residuals else np.nan)
+        with np.errstate(over="ignore"):
+            mean = float(np.mean(np.square(residuals))) if residuals else np.nan
+        record(step, theta.copy(), mean)
     return theta
