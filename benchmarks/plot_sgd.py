@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 
 from benchmarks import sgd_report
 from meanfield.figures import PAGE_WIDTH, PALETTE, letter, save_figure, use_style
-from meanfield.provenance import digest_of
+from meanfield.digests import digest_of
 
 _LABELS = {
     "numpy_loop": "NumPy loop",
