@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 
 from benchmarks import sgd_report
-from meanfield.figures import PAGE_WIDTH, PALETTE, letter, save_figure, use_style
 from meanfield.digests import digest_of
+from meanfield.figures import PAGE_WIDTH, PALETTE, letter, save_figure, use_style
 
 _LABELS = {
     "numpy_loop": "NumPy loop",

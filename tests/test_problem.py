@@ -67,7 +67,10 @@ def test_sticky_origin() -> None:
 
 
 def test_unknown_combinations_are_named() -> None:
-    with pytest.raises(ValueError, match="the law str with the neuron Ridge; known: Isotropic"):
+    with pytest.raises(
+        ValueError,
+        match="the law str with the neuron Ridge and the activation PiecewiseLinear; known",
+    ):
         make_problem("anisotropic", Ridge(FIGURE_1), 4)
     with pytest.raises(ValueError, match="expected omega"):
         PROBLEM.features_at(np.zeros((2, 2)), np.zeros((3, 1)))

@@ -1,9 +1,11 @@
 """The plan: every result that the configuration asks for, what it is made from, and its digest."""
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from meanfield.config_errors import ConfigError
 from meanfield.config_files import Settings
 from meanfield.digests import code_digest, digest_of, settings_digest
 from meanfield.points import Point, point_id, stage_settings
@@ -79,6 +81,9 @@ class Plan:
     Args:
         settings: the validated configuration.
 
+    Raises:
+        ConfigError: a file that an experiment names does not exist.
+
     Attributes:
         results: the results folder.
         experiments: names of the experiments.
@@ -89,6 +94,7 @@ class Plan:
     def __init__(self, settings: Settings) -> None:
         self.results = PurePosixPath(settings.config.results_dir)
         self.experiments = tuple(settings.experiments)
+        self._files: dict[Path, str] = {}  # what was hashed already
         self.jobs: dict[tuple[str, str, str], Job] = {}
         self.figures: dict[str, Job] = {}
         for experiment, points in settings.experiments.items():
@@ -186,6 +192,20 @@ class Plan:
             upstream=(aggregate,),
         )
 
+    def _file_digest(self, file: Path, experiment: str) -> str:
+        """Return the digest of a user's file: of the code of a Python one, of any other's bytes."""
+        if not file.is_file():
+            raise ConfigError(
+                f"{experiment}: law.file: got {str(file)!r}; expected a file that exists, its path "
+                "relative to the folder in which snakemake is called"
+            )
+        if file not in self._files:
+            if file.suffix == ".py":
+                self._files[file] = code_digest(file.name, root=file.resolve().parent)
+            else:
+                self._files[file] = digest_of(sha256(file.read_bytes()).hexdigest())
+        return self._files[file]
+
     def _add(
         self,
         stage: str,
@@ -198,6 +218,8 @@ class Plan:
     ) -> Job:
         code = code_digest(f"{stage}.py")
         made_from = [code, settings_digest(settings), *(job.digest for job in upstream)]
+        if "file" in (law := settings.get("law", {})):
+            made_from.append(self._file_digest(Path(law["file"]), experiment))
         job = Job(
             stage,
             experiment,
