@@ -161,6 +161,7 @@ def run(
         neuron, law, schedule, step_size, decay, inverse_temperature, seed, theta.dtype
     )
     panels = pack(theta, neuron)
+    del theta
     step = before = 0
     for snapshot in snapshots:
         # Blocks start at multiples of BLOCK whatever the snapshots: one that falls inside a block
