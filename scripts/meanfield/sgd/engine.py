@@ -187,10 +187,11 @@ def run(
         neuron, law, schedule, step_size, decay, inverse_temperature, seed, theta.dtype
     )
     state = start or State(0, theta, 0.0, 0)
-    panels = pack(state.theta.astype(theta.dtype), neuron)
-    step, squares = state.step, state.squares
-    before = snapshots[state.recorded - 1] if state.recorded else 0
-    for number in range(state.recorded, len(snapshots)):
+    panels = pack(state.theta.astype(theta.dtype, copy=False), neuron)
+    step, squares, recorded = state.step, state.squares, state.recorded
+    before = snapshots[recorded - 1] if recorded else 0
+    del theta, state  # the panels hold the network now
+    for number in range(recorded, len(snapshots)):
         # Blocks start at multiples of BLOCK whatever the snapshots: one that falls inside a block
         # is finished on a copy, and the run goes on from the block's start.
         snapshot = snapshots[number]

@@ -49,15 +49,19 @@ def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
     """Return a network theta (N, D) as panels; padding is zero."""
     weighted = isinstance(neuron, Perceptron)
     dtype, neurons = theta.dtype, len(theta)
-    weights = np.roll(theta[:, 1:], -1, axis=1) if weighted else theta
-    inputs = weights.shape[1]
+    weights = theta[:, 2:] if weighted else theta
+    dimension = weights.shape[1]
+    inputs = dimension + weighted
     # Panels so long that the same rows of consecutive ones fall into different sets of the cache.
     length = inputs + BLOCK + (8 - inputs - BLOCK) % 32
     count = -(-neurons // TILE)
-    padded = np.zeros((count * TILE, inputs), dtype)
-    padded[:neurons] = weights
     rows = aligned((count, length, TILE), dtype)
-    rows[:, :inputs] = padded.reshape(count, TILE, inputs).transpose(0, 2, 1)
+    # Panel by panel: a network of the largest size has no room for a second copy of itself.
+    for p in range(count):
+        units = weights[p * TILE : (p + 1) * TILE]
+        rows[p, :dimension, : len(units)] = units.T
+        if weighted:
+            rows[p, dimension, : len(units)] = theta[p * TILE : (p + 1) * TILE, 1]
     outer = None
     if weighted:
         outer = aligned((2 * count * TILE,), dtype)
@@ -68,7 +72,7 @@ def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
         rows=rows.reshape(-1),
         stride=length * TILE,
         neurons=neurons,
-        dimension=inputs - weighted,
+        dimension=dimension,
         inputs=inputs,
         outer=outer,
         mask=mask,
@@ -81,11 +85,15 @@ def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
 
 def unpack(panels: Panels) -> npt.NDArray[Any]:
     """Return the parameters theta (N, D) of a network in panels, as a new array."""
-    rows = panels.rows.reshape(-1, panels.stride // TILE, TILE)[:, : panels.inputs]
-    weights = rows.transpose(0, 2, 1).reshape(-1, panels.inputs)[: panels.neurons]
-    if panels.outer is None:
-        return np.ascontiguousarray(weights)
-    return np.column_stack([panels.outer[: panels.neurons], np.roll(weights, 1, axis=1)])
+    extra = 0 if panels.outer is None else 2
+    theta = np.empty((panels.neurons, extra + panels.dimension), panels.rows.dtype)
+    for p, rows in enumerate(panels.rows.reshape(-1, panels.stride // TILE, TILE)):
+        units = theta[p * TILE : (p + 1) * TILE]
+        units[:, extra:] = rows[: panels.dimension, : len(units)].T
+        if panels.outer is not None:
+            units[:, 0] = panels.outer[p * TILE : p * TILE + len(units)]
+            units[:, 1] = rows[panels.dimension, : len(units)]
+    return theta
 
 
 def copy(panels: Panels) -> Panels:
