@@ -1,0 +1,98 @@
+"""The stage hands every setting of a run to the engine, and stores what comes back."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from meanfield.laws import GaussianTeacher, IsotropicGaussians
+from meanfield.neurons import Perceptron, Ridge
+from meanfield.schedules import Constant, Power
+from meanfield.training import Trajectory
+from run_sgd import as_dataset, make_setup
+
+RIDGE: dict[str, Any] = {
+    "law": {"kind": "isotropic_gaussians", "dimension": 6, "delta": 0.5},
+    "neuron": {
+        "kind": "ridge",
+        "activation": {
+            "kind": "piecewise_linear",
+            "knots": [0.5, 1.5],
+            "values": [-2.5, 7.5],
+            "left_slope": 0.0,
+            "right_slope": 0.0,
+        },
+    },
+    "sgd": {
+        "neurons": 4,
+        "step_size": 1e-3,
+        "schedule": {"kind": "constant", "value": 1.0},
+        "decay": 0.0,
+        "inverse_temperature": None,
+        "precision": "float32",
+        "store_path": False,
+    },
+}
+TEACHER: dict[str, Any] = {
+    "law": {
+        "kind": "gaussian_teacher",
+        "dimension": 6,
+        "link": {"kind": "tanh"},
+        "coefficients": [1.0, 2.0],
+        "noise": 0.1,
+    },
+    "neuron": {"kind": "perceptron", "activation": {"kind": "tanh"}},
+    "sgd": {
+        **RIDGE["sgd"],
+        "schedule": {"kind": "power", "c": 2.0, "t0": 0.0, "p": 0.25},
+        "decay": 0.01,
+        "inverse_temperature": 50.0,
+        "precision": "float64",
+        "store_path": True,
+    },
+}
+
+
+@pytest.fixture
+def initial() -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((20, 6)).astype(np.float32)
+    return xr.Dataset({"x": (("sample", "coordinate"), x), "y": ("sample", np.ones(20))})
+
+
+def test_a_run_with_a_reduction(initial: xr.Dataset) -> None:
+    setup = make_setup(RIDGE, [0, 10], initial)
+    assert isinstance(setup.law, IsotropicGaussians)
+    assert isinstance(setup.neuron, Ridge)
+    assert setup.schedule == Constant(1.0)
+    assert (setup.decay, setup.inverse_temperature) == (0.0, np.inf)
+    assert setup.problem is not None
+    assert setup.test_set.invariants is not None
+
+
+def test_a_noisy_run_without_one(initial: xr.Dataset) -> None:
+    setup = make_setup(TEACHER, [0, 10], initial)
+    assert isinstance(setup.law, GaussianTeacher)
+    assert isinstance(setup.neuron, Perceptron)
+    assert setup.schedule == Power(2.0, 0.0, 0.25)
+    assert (setup.decay, setup.inverse_temperature) == (0.01, 50.0)
+    assert (setup.precision, setup.keep_theta) == ("float64", True)
+    assert setup.problem is None
+    assert setup.test_set.invariants is None
+
+
+def test_output_times_may_share_a_step() -> None:
+    run = Trajectory(
+        omega=np.arange(6.0).reshape(2, 3, 1),
+        risks=np.arange(10.0).reshape(2, 5),
+        mean_square_residual=np.array([np.nan, 0.5]),
+        theta_path=np.arange(12.0).reshape(2, 3, 2),
+        theta=np.ones((3, 2)),
+    )
+    dataset = as_dataset([run, run], np.array([0, 1, 1]), keep_theta=True)
+    assert dataset.omega.shape == (2, 3, 3, 1)
+    np.testing.assert_array_equal(dataset.risk[0], [0.0, 5.0, 5.0])
+    np.testing.assert_array_equal(dataset.fluctuation[0], [3.0, 8.0, 8.0])
+    np.testing.assert_array_equal(dataset.theta_path[0, 1], dataset.theta_path[0, 2])
+    assert "theta_path" not in as_dataset([run], np.array([0, 1]), keep_theta=False)
