@@ -7,8 +7,9 @@ and, each (seed, time), the risk with its parts and the mean squared residual of
 A run that was killed continues from its checkpoints, beside the output, and ends the same.
 """
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 from time import perf_counter
@@ -28,7 +29,7 @@ from meanfield.schedules import make_schedule
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
 from meanfield.timeline import output_times, steps_at
-from meanfield.training import Setup, Trajectory, train
+from meanfield.training import Setup, Stopped, Trajectory, train
 
 REDUCED_NODES = 48
 """Nodes per label for the reduced risk: converged, and not the solver's, so that a change of the
@@ -55,6 +56,10 @@ def main(
     checkpoints = {
         seed: Checkpoint(folder / f"seed-{seed}.npz", f"{origin.digest} {seed}") for seed in seeds
     }
+    known = {checkpoint.path for checkpoint in checkpoints.values()}
+    for path in sorted(set(folder.glob("*")) - known):
+        LOG.info("removed %s: it belongs to no seed of this run", path)
+        path.unlink()
     progress = Progress(len(seeds) * int(steps[-1]), LOG)
     stop = Event()
 
@@ -74,8 +79,7 @@ def main(
             raise
 
     try:
-        with ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool:
-            trajectories = list(pool.map(trajectory, seeds))
+        trajectories = run_all(trajectory, seeds, threads, stop)
     finally:
         progress.close()
     names = invariant_names(setup.law, setup.neuron)
@@ -83,8 +87,7 @@ def main(
         seed=np.asarray(seeds, dtype=np.uint64), time=times, invariant=list(names)
     )
     write(dataset, runs, title="One-pass SGD", origin=origin, backend="numba")
-    for checkpoint in checkpoints.values():
-        checkpoint.remove()
+    shutil.rmtree(folder, ignore_errors=True)  # partial files of killed runs included
     LOG.info(
         "ran %d seeds of %d steps in %.1f s into %s",
         len(seeds),
@@ -92,6 +95,28 @@ def main(
         perf_counter() - started,
         runs,
     )
+
+
+def run_all(
+    trajectory: Callable[[int], Trajectory], seeds: Sequence[int], threads: int, stop: Event
+) -> list[Trajectory]:
+    """Return the trajectories of all seeds, run in threads; raise the error that came first.
+
+    A seed's failure, or an interrupt, stops the others.
+    """
+    with ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool:
+        futures = [pool.submit(trajectory, seed) for seed in seeds]
+        try:
+            wait(futures)
+        except BaseException:
+            stop.set()
+            raise
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    # Those that were merely stopped are not to hide why.
+    errors.sort(key=lambda error: isinstance(error, Stopped))
+    if errors:
+        raise errors[0]
+    return [future.result() for future in futures]
 
 
 def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Dataset) -> Setup:

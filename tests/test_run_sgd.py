@@ -1,5 +1,6 @@
 """The stage hands every setting of a run to the engine, and stores what comes back."""
 
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import xarray as xr
 from meanfield.laws import GaussianTeacher, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.schedules import Constant, Power
-from meanfield.training import Trajectory
-from run_sgd import as_dataset, make_setup
+from meanfield.sgd.reference import Divergence
+from meanfield.training import Stopped, Trajectory
+from run_sgd import as_dataset, make_setup, run_all
 
 RIDGE: dict[str, Any] = {
     "law": {"kind": "isotropic_gaussians", "dimension": 6, "delta": 0.5},
@@ -80,6 +82,21 @@ def test_a_noisy_run_without_one(initial: xr.Dataset) -> None:
     assert (setup.precision, setup.keep_theta) == ("float64", True)
     assert setup.problem is None
     assert setup.test_set.invariants is None
+
+
+def test_the_reason_is_raised_and_not_that_the_others_were_stopped() -> None:
+    """Seed 1 fails after seed 0 has begun, which then stops because of it."""
+    stop = Event()
+
+    def trajectory(seed: int) -> Trajectory:
+        if seed == 1:
+            stop.set()
+            raise Divergence(39, 1, 0.05)
+        stop.wait()
+        raise Stopped("stopped, because another seed failed")
+
+    with pytest.raises(Divergence, match="step 39"):
+        run_all(trajectory, [0, 1], 2, stop)
 
 
 def test_output_times_may_share_a_step() -> None:

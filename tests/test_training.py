@@ -102,7 +102,7 @@ def test_killed_runs_end_with_the_same_bits(undisturbed: Trajectory, tmp_path: P
             np.testing.assert_array_equal(found[name], expected, err_msg=name)
 
 
-def test_a_run_continues_from_its_last_checkpoint(
+def test_a_finished_seed_is_not_run_again(
     undisturbed: Trajectory,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -112,7 +112,7 @@ def test_a_run_continues_from_its_last_checkpoint(
     run_once(tmp_path)  # leaves its checkpoint: only its caller knows that the results are safe
     with caplog.at_level(logging.INFO):
         again = run_once(tmp_path)
-    assert any(text.startswith("seed 5: continued from step ") for text in caplog.messages)
+    assert caplog.messages == ["seed 5: was finished before"]
     for name, expected in undisturbed._asdict().items():
         np.testing.assert_array_equal(getattr(again, name), expected)
 

@@ -199,12 +199,18 @@ class Plan:
                 f"{experiment}: law.file: got {str(file)!r}; expected a file that exists, its path "
                 "relative to the folder in which snakemake is called"
             )
-        if file not in self._files:
-            if file.suffix == ".py":
-                self._files[file] = code_digest(file.name, root=file.resolve().parent)
-            else:
-                self._files[file] = digest_of(sha256(file.read_bytes()).hexdigest())
-        return self._files[file]
+        path = file.resolve()
+        if path not in self._files:
+            if file.suffix != ".py":
+                self._files[path] = digest_of(sha256(path.read_bytes()).hexdigest())
+                return self._files[path]
+            try:
+                self._files[path] = code_digest(path.name, root=path.parent)
+            except (SyntaxError, ValueError) as error:
+                raise ConfigError(
+                    f"{experiment}: law.file: got {str(file)!r}; expected valid Python: {error}"
+                ) from error
+        return self._files[path]
 
     def _add(
         self,

@@ -1,5 +1,6 @@
 """What may stand below `time`, `sgd` and `dd`."""
 
+from math import log
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -115,6 +116,8 @@ class PowerSettings(Section):
             raise problem("0, or a number at least 1e-100", ("t0",))
         if self.t0 == 0 and self.p >= 1:
             raise problem("a number below 1: with t0 = 0, ξ has no integral otherwise", ("p",))
+        if self.t0 > 0 and not self.p * abs(log(self.t0)) < 600:
+            raise problem("a number for which t0^(-p) is neither huge nor tiny", ("p",))
         return self
 
 

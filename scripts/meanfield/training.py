@@ -99,6 +99,16 @@ class Recorder:
         names = ("omega", "risks", "residual", "theta_path")
         return {name: np.array(getattr(self, name)) for name in names}
 
+    def trajectory(self, theta: NDArray[Any]) -> Trajectory:
+        """Return all that was recorded, with the parameters at the end."""
+        return Trajectory(
+            np.array(self.omega),
+            np.array(self.risks),
+            np.array(self.residual),
+            np.array(self.theta_path).reshape(-1, *theta.shape),
+            theta,
+        )
+
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what a checkpoint holds."""
         self.omega, self.risks = list(arrays["omega"]), list(arrays["risks"])
@@ -139,7 +149,13 @@ def train(
     """
     recorder = Recorder(setup, lambda risk: progress.advance(0, risk.risk))
     start = None
-    if (arrays := checkpoint.load()) is not None:
+    arrays = checkpoint.load()
+    if arrays is not None and "final" in arrays:
+        recorder.restore(arrays)
+        progress.resume(setup.snapshot_steps[-1])
+        log.info("seed %d: was finished before", seed)
+        return recorder.trajectory(arrays["final"])
+    if arrays is not None:
         recorder.restore(arrays)
         start = State(
             int(arrays["step"]),
@@ -180,13 +196,9 @@ def train(
         pulse=pulse,
     )
     progress.advance(setup.snapshot_steps[-1] - counted)
-    return Trajectory(
-        np.array(recorder.omega),
-        np.array(recorder.risks),
-        np.array(recorder.residual),
-        np.array(recorder.theta_path).reshape(-1, *theta.shape),
-        theta,
-    )
+    # The other seeds may have long to go: a kill must not cost this one.
+    checkpoint.save({"final": theta} | recorder.arrays())
+    return recorder.trajectory(theta)
 
 
 class Stopped(RuntimeError):  # noqa: N818 (an outcome of a run, not a mistake)
