@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.compiled import compiler
-from meanfield.random import philox, split_seed
+from meanfield.random import calls_of_steps, philox
 
 njit = compiler(__file__)
 
@@ -37,22 +37,9 @@ def words(
     Raises:
         ValueError: the seed is out of range.
     """
-    k0, k1 = split_seed(seed)
-    calls = -(-dimension // 4)
-    coordinate = np.arange(calls, dtype=np.uint64)[None, :]
-    last = np.uint64(stream + 256 * replica)
     values = np.empty((count, dimension), dtype=np.uint64)
-    # In pieces that stay in cache, as for the normals.
-    chunk = max(1, 2**14 // max(1, calls))
-    for start in range(0, count, chunk):
-        part = values[start : start + chunk]
-        steps = (np.uint64(first_step + start) + np.arange(len(part), dtype=np.uint64))[:, None]
-        zeros = np.zeros((len(part), calls), dtype=np.uint64)
-        drawn = philox(
-            zeros + coordinate, zeros + (steps & _MASK), zeros + (steps >> _SHIFT), zeros + last,
-            k0, k1,
-        )  # fmt: skip
-        part[:] = np.stack(drawn, axis=-1).reshape(len(part), -1)[:, :dimension]
+    for rows, drawn in calls_of_steps(seed, stream, first_step, count, dimension, replica):
+        values[rows] = np.stack(drawn, axis=-1).reshape(rows.stop - rows.start, -1)[:, :dimension]
     return values
 
 

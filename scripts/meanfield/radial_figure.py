@@ -1,6 +1,7 @@
 """Radial laws and risks of SGD and its limit: the data of a figure, its panels, and it in words."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,8 +113,8 @@ def draw_radii(parent: SubFigure, data: pd.DataFrame) -> None:
         for axes in row:
             axes.set_xlim(0, right)
         row[0].set_ylabel(r"density $\bar\rho_t(r)$")
-    for row in drawn[:-1]:
-        for axes in row:
+    for row, below in pairwise(drawn):
+        for axes in row[: len(below)]:  # the label of the panel below serves both
             axes.set_xlabel("")
     panels[0, 0].legend(loc="upper right")
     parent.align_ylabels([row[0] for row in drawn])
@@ -158,7 +159,7 @@ def draw_risks(parent: SubFigure, data: pd.DataFrame, seeds: int) -> None:
         axes.set(xlabel=r"time $t = k\varepsilon$", ylabel=ylabels[panel])
         axes.set_xlim(0, shown["x"].max())
         lowest = min(0.0, shown["y"].min(), shown["low"].min())
-        axes.set_ylim(1.1 * lowest, 1.4 * shown["y"].max() if panel == "c" else None)
+        axes.set_ylim(1.1 * lowest, 1.65 * shown["y"].max() if panel == "c" else None)
         axes.legend(loc="upper right" if panel == "c" else "best")
         letter(axes, panel)
     sns.despine(fig=parent)

@@ -10,6 +10,7 @@ operations + - * and sqrt, each rounded once, so both executions give the same b
     counter = (coordinate div 4, step mod 2^32, step div 2^32, stream + 256 * replica)
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -207,6 +208,30 @@ def split_seed(seed: int) -> tuple[np.uint64, np.uint64]:
     return np.uint64(int(seed) & 0xFFFFFFFF), np.uint64(int(seed) >> 32)
 
 
+def calls_of_steps(
+    seed: int, stream: int, first_step: int, count: int, dimension: int, replica: int = 0
+) -> Iterator[tuple[slice, Any]]:
+    """Yield the calls of the generator for consecutive steps: the arguments of `normals`.
+
+    In pieces that stay in cache: the words take many times the room of what is made of them.
+
+    Yields:
+        Rows of the piece, and its four words, each uint64 (rows, calls), where call i of a step
+        serves its coordinates 4 i, ..., 4 i + 3.
+    """
+    k0, k1 = split_seed(seed)
+    calls = -(-dimension // 4)
+    coordinate = np.arange(calls, dtype=np.uint64)[None, :]
+    last = np.uint64(stream + 256 * replica)
+    chunk = max(1, 2**14 // max(1, calls))
+    for start in range(0, count, chunk):
+        rows = slice(start, min(start + chunk, count))
+        steps = np.uint64(first_step + start) + np.arange(rows.stop - start, dtype=np.uint64)
+        low, high = (steps & _MASK)[:, None], (steps >> _SHIFT)[:, None]
+        zeros = np.zeros((len(steps), calls), dtype=np.uint64)
+        yield rows, philox(zeros + coordinate, zeros + low, zeros + high, zeros + last, k0, k1)
+
+
 def normals(
     seed: int, stream: int, first_step: int, count: int, dimension: int, replica: int = 0
 ) -> npt.NDArray[np.float32]:
@@ -226,23 +251,10 @@ def normals(
     Raises:
         ValueError: the seed is out of range.
     """
-    k0, k1 = split_seed(seed)
-    calls = -(-dimension // 4)
-    coordinate = np.arange(calls, dtype=np.uint64)[None, :]
-    last = np.uint64(stream + 256 * replica)
     values = np.empty((count, dimension), dtype=np.float32)
-    # In pieces that stay in cache: the words take many times the room of the normals.
-    chunk = max(1, 2**14 // calls)
-    for start in range(0, count, chunk):
-        part = values[start : start + chunk]
-        steps = (np.uint64(first_step + start) + np.arange(len(part), dtype=np.uint64))[:, None]
-        zeros = np.zeros((len(part), calls), dtype=np.uint64)
-        words = philox(
-            zeros + coordinate, zeros + (steps & _MASK), zeros + (steps >> _SHIFT), zeros + last,
-            k0, k1,
-        )  # fmt: skip
+    for rows, words in calls_of_steps(seed, stream, first_step, count, dimension, replica):
         quadruples = np.stack(four_normals(*words), axis=-1)
-        part[:] = quadruples.reshape(len(part), 4 * calls)[:, :dimension]
+        values[rows] = quadruples.reshape(len(quadruples), -1)[:, :dimension]
     return values
 
 
