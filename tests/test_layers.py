@@ -31,11 +31,12 @@ LAYERS = (
     ("random",),
     ("compiled",),
     ("flow", "width", "evaluation"),
-    ("functionals",),
+    ("flow_step",),
+    ("functionals", "sticky_origin"),
     ("metrics", "timeline"),
     ("problem", "measure", "invariants"),
     ("laws", "neurons", "schedules", "special"),
-    ("activations", "quadrature", "data_files", "python_law", "portable"),
+    ("activations", "quadrature", "dormand_prince", "data_files", "python_law", "portable"),
     ("digests",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
