@@ -33,10 +33,18 @@ LAYERS = (
     ("flow", "width", "evaluation"),
     ("flow_step",),
     ("functionals", "sticky_origin"),
-    ("metrics", "timeline"),
-    ("problem", "measure", "invariants"),
+    ("metrics", "timeline", "initial_measure"),
+    ("problem", "measure", "invariants", "quantile_rule"),
     ("laws", "neurons", "schedules", "special"),
-    ("activations", "quadrature", "dormand_prince", "data_files", "python_law", "portable"),
+    (
+        "activations",
+        "quadrature",
+        "dormand_prince",
+        "data_files",
+        "python_law",
+        "portable",
+        "start_axes",
+    ),
     ("digests",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
