@@ -17,6 +17,7 @@ LAYERS = (
     ("points", "config_errors"),
     ("config", "nested"),
     ("experiment",),
+    ("settings_limit",),
     ("settings_laws", "settings_initial", "settings_dynamics"),
     ("settings_neurons",),
     ("settings_fields",),

@@ -23,7 +23,8 @@ from meanfield.settings_fields import (
 )
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
-from meanfield.settings_neurons import NeuronSettings, PiecewiseLinearSettings
+from meanfield.settings_limit import check_limit
+from meanfield.settings_neurons import NeuronSettings
 
 SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd")
 
@@ -89,8 +90,7 @@ class Experiment(Section):
     time: Time = setting("The times looked at.", allowed="the keys of `time`", symbol="t")
     sgd: Sgd = setting("The run of SGD.", allowed="the keys of `sgd`")
     dd: Dd | None = setting(
-        "The run of its limit; null for SGD alone. The limit is known for `isotropic_gaussians`, "
-        "`ridge` neurons with a `piecewise_linear` activation, a `gaussian` start and no noise.",
+        "The run of its limit; null for SGD alone. It is known without weight decay and noise.",
         allowed="the keys of `dd`, or null",
         default=Dd(),
         symbol="DD",
@@ -166,31 +166,12 @@ class Experiment(Section):
             if self.figure is not None:
                 raise problem("null: it draws the limit, and dd is null", ("figure",))
             return self
-        if reason := self._without_limit():
-            raise problem(f"null, since the limit is not known {reason}", ("dd",))
-        if (
-            isinstance(
-                activation := getattr(self.neuron, "activation", None), PiecewiseLinearSettings
-            )
-            and 0.0 in activation.knots
-        ):
+        check_limit(self.law, self.neuron, self.initial, self.sgd, self.dd)
+        one_radius = self.law.kind == "isotropic_gaussians" and self.neuron.kind == "ridge"
+        if self.figure is not None and not (one_radius and self.dd.problem == "reduced"):
             expected = (
-                "a knot other than 0, or dd: null. With one there the force on a neuron jumps at "
-                "w = 0, and the sticky point r = 0 that this makes is not supported yet"
+                "null: figure_1 draws the law of r, for the law isotropic_gaussians, ridge neurons "
+                "and the reduced problem"
             )
-            raise problem(expected, ("neuron", "activation", "knots", activation.knots.index(0.0)))
+            raise problem(expected, ("figure",))
         return self
-
-    def _without_limit(self) -> str:
-        """Return why the limit cannot be solved, empty if it can."""
-        if self.law.kind != "isotropic_gaussians":
-            return f"for the law {self.law.kind}"
-        if self.neuron.kind != "ridge":
-            return f"for the neuron {self.neuron.kind}"
-        if self.neuron.activation.kind != "piecewise_linear":
-            return f"for the activation {self.neuron.activation.kind}"
-        if self.initial.kind != "gaussian":
-            return f"from the start {self.initial.kind}"
-        if self.sgd.decay or self.sgd.inverse_temperature is not None:
-            return "with weight decay or noise"
-        return ""
