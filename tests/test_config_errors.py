@@ -90,13 +90,14 @@ def project(tmp_path: Path) -> Project:
         (
             "isotropic_gaussians, dimension: 40",
             "anisotropic_gaussians, dimension: 40, informative: 4",
-            "dd.atoms: got 100; expected a list of 2 whole numbers, one for each coordinate that is "
-            "spread out at the start: r1, r2",
+            "dd.atoms: got 100; expected a list of 2 whole numbers, one for each coordinate that "
+            "is spread out at the start: r1, r2",
         ),
         (
             "isotropic_gaussians, dimension: 40, delta: 0.8",
             "data_set, file: data.csv",
-            'dd: got {"atoms": 100}; expected null, since no reduction is known for the law data_set',
+            'dd: got {"atoms": 100}; expected null, since no reduction is known for the law '
+            "data_set",
         ),
         (
             "dd: {atoms: 100}",

@@ -1,7 +1,7 @@
 """Which experiments have a limit, and what the others are told."""
 
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -13,10 +13,10 @@ from meanfield.settings_fields import kind_of
 from meanfield.settings_neurons import ActivationSettings
 from meanfield.start_axes import points_per_axis, start_axes
 
-KNOTS = {"kind": "piecewise_linear", "knots": [0, 1.5], "values": [-2.5, 7.5]}
-ACTIVATIONS = [
+KNOTS: dict[str, Any] = {"kind": "piecewise_linear", "knots": [0, 1.5], "values": [-2.5, 7.5]}
+ACTIVATIONS: list[dict[str, Any]] = [
     {**KNOTS, "knots": [0.5, 1.5]},
-    *({"kind": kind_of(each)} for each in ActivationSettings.__args__[1:]),
+    *({"kind": kind_of(each)} for each in get_args(ActivationSettings)[1:]),
 ]
 SMOOTH = [each for each in ACTIVATIONS if each["kind"] not in ("relu", "leaky_relu")]
 ISOTROPIC = {"kind": "isotropic_gaussians", "dimension": 12, "delta": 0.5}
