@@ -3,7 +3,8 @@
 In: every run_sgd and solve_dd result of the experiment; the table of its points.
 Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between
 the two at the snapshots, and the same distances for independent draws from the limit). The latter
-two hold the points whose limit was asked for, and are absent without one.
+two hold the points whose limit was asked for, the last those of one radius; they are absent without
+any.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ def main(
         groups["sgd"][point] = sgd
         if "solve_dd" in names:
             dd = groups["dd"][point] = runs["solve_dd"][names["solve_dd"]]
+            if "level" not in dd:  # neurons with more than a radius have no quantile function
+                continue
             generator = np.random.default_rng(int(digest_of(origin.experiment, point), 16))
             groups["comparison"][point] = compare(sgd, dd, row["snapshots"], generator)
             report(point, groups["comparison"][point])

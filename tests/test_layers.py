@@ -21,6 +21,7 @@ LAYERS = (
     ("settings_laws", "settings_initial", "settings_dynamics"),
     ("settings_neurons",),
     ("settings_fields",),
+    ("limit",),
     ("sgd/engine", "sgd/prediction"),
     ("sgd/reference", "sgd/draws", "sgd/noise"),
     ("sgd/blocks", "sgd/panels"),
