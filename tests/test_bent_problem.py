@@ -6,16 +6,18 @@ import pytest
 from meanfield.activations import LeakyReLU, PiecewiseLinear, ReLU
 from meanfield.bent_problem import BentProblem, plain_features
 from meanfield.functionals import risk
-from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, Law
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure
-from meanfield.neurons import Neuron, Perceptron, Ridge
-from meanfield.problem import make_problem
+from meanfield.neurons import Perceptron, Ridge
+from meanfield.problem import Dimension, make_problem
 
 RAMP = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
 BOUNDED = PiecewiseLinear((-1.0, 0.5, 1.5), (1.0, -2.5, 7.5))
 TILTED = PiecewiseLinear((-1.0, 0.5), (1.0, -2.5), left_slope=0.7, right_slope=0.7)
 ISOTROPIC = IsotropicGaussians(30, 0.6)
-ANISOTROPIC = AnisotropicGaussians(40, 12, 0.5)
+ANISOTROPIC = AnisotropicGaussians(100, 40, 0.5)
+Law = IsotropicGaussians | AnisotropicGaussians
+Neuron = Ridge | Perceptron
 CASES: list[tuple[Law, Neuron]] = [
     (ISOTROPIC, Perceptron(ReLU())),
     (ISOTROPIC, Perceptron(BOUNDED)),
@@ -26,8 +28,10 @@ CASES: list[tuple[Law, Neuron]] = [
 ]
 
 
-def problem_of(law: Law, neuron: Neuron, nodes: int = 4, **options: str) -> BentProblem:
-    problem = make_problem(law, neuron, nodes, **options)
+def problem_of(
+    law: Law, neuron: Neuron, nodes: int = 4, dimension: Dimension = "finite"
+) -> BentProblem:
+    problem = make_problem(law, neuron, nodes, dimension=dimension)
     assert isinstance(problem, BentProblem)
     return problem
 
@@ -64,7 +68,7 @@ def test_features_are_averages_over_the_orbit_of_a_neuron(law: Law, neuron: Neur
 
 @pytest.mark.parametrize(("law", "neuron"), CASES)
 @pytest.mark.parametrize("dimension", ["finite", "infinite"])
-def test_gradients_by_finite_differences(law: Law, neuron: Neuron, dimension: str) -> None:
+def test_gradients_by_finite_differences(law: Law, neuron: Neuron, dimension: Dimension) -> None:
     problem = problem_of(law, neuron, dimension=dimension)
     omega = atoms(problem, 8)
     first, step = (2 if problem.biased else 0), 1e-5
@@ -149,8 +153,7 @@ def test_high_dimension_tends_to_the_limit_as_one_over_d(kind: str) -> None:
             if kind == "isotropic"
             else AnisotropicGaussians(size, 3 * size // 16, 0.5)
         )
-        dimension = "finite" if d else "infinite"
-        problem = problem_of(law, Perceptron(ReLU()), 8, dimension=dimension)
+        problem = problem_of(law, Perceptron(ReLU()), 8, "finite" if d else "infinite")
         omega = atoms(problem, 10, seed=1)
         risks.append(float(risk(problem, Measure(omega, np.full(10, 0.1)))))
     errors = [abs(each - risks[2]) for each in risks[:2]]

@@ -124,11 +124,17 @@ class BentProblem:
         features = np.empty(shape)
         first = 2 if self.biased else 0
         slots = np.empty((*shape, first + scales.shape[1]) if gradients else (0, 0, 0))
+        amplitude, offset, base, slope, radii = (np.ascontiguousarray(part) for part in units)
         fill_features(
-            features, slots, *(np.ascontiguousarray(part) for part in units),
-            np.ascontiguousarray(scales), np.asarray(self.activation.knots), self.activation.jumps,
-            table.coefficients, table.per_unit,
-        )  # fmt: skip
+            features,
+            slots,
+            (amplitude, offset, base, slope, radii),
+            np.ascontiguousarray(scales),
+            np.asarray(self.activation.knots),
+            self.activation.jumps,
+            table.coefficients,
+            table.per_unit,
+        )
         return features, slots
 
     def _with_limits(self, found: tuple[Any, Any], units: Units, far: Any) -> tuple[Any, Any]:
