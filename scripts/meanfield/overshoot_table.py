@@ -88,8 +88,11 @@ class ExactOvershoot:
         return xp.asarray(found.value), xp.asarray(found.level), xp.asarray(found.share)
 
 
+MeanOvershoot = TabulatedOvershoot | ExactOvershoot
+
+
 @cache
-def tabulate_overshoot(dimensions: tuple[float, ...]) -> TabulatedOvershoot | ExactOvershoot:
+def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
     """Tabulate the mean overshoot of a projection, if a table can keep its bounds.
 
     Near |V| = sqrt(n) the density of V behaves as a power (n - 3) / 2, which no polynomial follows

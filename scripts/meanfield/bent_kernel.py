@@ -1,6 +1,6 @@
 """Compiled mean features of piecewise linear neurons, and their gradients, from the table of T.
 
-The same sums as `meanfield.bent_problem.plain_features`, without its temporaries; a test holds the
+The same sums as `meanfield.bent_mean.BentMean.plain`, without its temporaries; a test holds the
 two together.
 """
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from meanfield.activations import LeakyReLU, PiecewiseLinear, ReLU
-from meanfield.bent_problem import BentProblem, plain_features
+from meanfield.bent_mean import BentMean
 from meanfield.functionals import risk
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import Dimension, make_problem
+from meanfield.sphere_problem import SphereProblem
 
 RAMP = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
 BOUNDED = PiecewiseLinear((-1.0, 0.5, 1.5), (1.0, -2.5, 7.5))
@@ -30,13 +31,13 @@ CASES: list[tuple[Law, Neuron]] = [
 
 def problem_of(
     law: Law, neuron: Neuron, nodes: int = 4, dimension: Dimension = "finite"
-) -> BentProblem:
+) -> SphereProblem:
     problem = make_problem(law, neuron, nodes, dimension=dimension)
-    assert isinstance(problem, BentProblem)
+    assert isinstance(problem, SphereProblem)
     return problem
 
 
-def atoms(problem: BentProblem, count: int, seed: int = 0) -> np.ndarray:
+def atoms(problem: SphereProblem, count: int, seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
     omega = generator.uniform(0.05, 2.5, (count, len(problem.invariant_names)))
     if problem.biased:
@@ -44,7 +45,7 @@ def atoms(problem: BentProblem, count: int, seed: int = 0) -> np.ndarray:
     return omega
 
 
-def units_with(problem: BentProblem, omega: np.ndarray, generator: np.random.Generator,
+def units_with(problem: SphereProblem, omega: np.ndarray, generator: np.random.Generator,
                spheres: tuple[int, ...], count: int) -> np.ndarray:  # fmt: skip
     """Draw neurons theta with the invariants omega, shape (count, D)."""
     parts = [np.tile(omega[:2], (count, 1))] if problem.biased else []
@@ -92,10 +93,8 @@ def test_kernel_and_plain_reference_agree(law: Law, neuron: Neuron) -> None:
     problem = problem_of(law, neuron)
     omega = np.concatenate([atoms(problem, 20), np.zeros((1, len(problem.invariant_names)))])
     omega[0, -1] *= -1
-    units = problem.take_apart(omega)
-    plain = plain_features(
-        units, problem.scales, problem.activation, problem.mean_overshoot, biased=problem.biased
-    )
+    assert isinstance(problem.mean, BentMean)
+    plain = problem.mean.plain(problem.take_apart(omega), problem.scales)
     for mine, theirs in zip(problem.features_and_gradients(omega), plain, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-13)
     np.testing.assert_array_equal(problem.features(omega), problem.features_and_gradients(omega)[0])
