@@ -50,6 +50,11 @@ class TabulatedOvershoot(NamedTuple):
     value_error: float
     slope_error: float
 
+    @property
+    def reach(self) -> float:
+        """Level w from which on T = 0."""
+        return float((self.coefficients.shape[0] - 1) / self.per_unit)
+
     def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
         """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
         xp = array_namespace(w, x)
@@ -80,6 +85,11 @@ class ExactOvershoot:
     """The mean overshoot without a table, for spheres of low dimension: right, and slow."""
 
     projection: Projection
+
+    @property
+    def reach(self) -> float:
+        """Level w from which on T = 0."""
+        return self.projection.reach
 
     def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
         """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
@@ -131,12 +141,12 @@ def _table(
     """Interpolate T with a number of cells, and measure the errors between the nodes."""
     cells = int(np.ceil(projection.reach * per_unit))
     step = projection.reach / cells
-    w = step * np.arange(cells + 1)
+    w = step * np.arange(cells + 1, dtype=np.float64)
     # Chebyshev points of every share cell, and the monomials of degree <= DEGREE through them.
     xi = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     edges = _share_edges(share_cells)
     x = edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2
-    exact = projection.overshoot(w[:, None], x.reshape(-1))
+    exact = projection.overshoot(w[:, None], np.ravel(x))
     shape = (cells + 1, share_cells, degree + 1)
     value, slope, curve = (
         each.reshape(shape) * scale
@@ -165,7 +175,7 @@ def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) ->
     cells = len(table.coefficients) - 1
     some = np.unique(np.linspace(0, cells - 1, min(cells, 96)).astype(int))
     t = np.resize([0.5, 0.25, 0.8], len(some))
-    w = (some + t) / table.per_unit
+    w = np.asarray((some + t) / table.per_unit, dtype=np.float64)
     # T_x errs most at the ends of a share cell.
     xi = np.array([-1.0, 0.2, 1.0]) * (1 - 1e-9)
     x = (edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2).ravel()
