@@ -26,6 +26,7 @@ LAYERS = (
     ("sgd/microkernels", "sgd/activation_kernels"),
     ("sgd/special_kernels",),
     ("sgd/vectors",),
+    ("empirical",),
     ("sampling", "initial"),
     ("choices",),
     ("random",),
