@@ -37,8 +37,9 @@ LAYERS = (
     ("ridge_problem", "sphere_problem", "invariants", "bent_mean", "smooth_mean", "cosine_mean"),
     ("laws", "neurons", "schedules", "special", "overshoot_table", "smooth_kernel", "units"),
     ("bent_kernel",),
+    ("low_spheres",),
     ("overshoot",),
-    ("activations", "quadrature", "data_files", "python_law", "portable", "sphere"),
+    ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
     ("compiled",),
     ("digests",),
 )

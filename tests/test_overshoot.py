@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from meanfield.low_spheres import low_overshoot
 from meanfield.overshoot import Projection
 from meanfield.overshoot_table import (
     SLOPE_ERROR,
@@ -92,6 +93,20 @@ def test_table_keeps_its_bounds_off_the_grid(dimensions: tuple[float, ...]) -> N
     for mine, theirs, bound in zip(
         table.overshoot(w, x), exact[:3], (VALUE_ERROR, SLOPE_ERROR, SLOPE_ERROR), strict=True
     ):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "bound"),
+    [((2, 10), 1e-10), ((3, 9), 1e-10), ((9, 31), 1e-9), ((5, 300), 1e-9), ((1, 7), 1e-10),
+     ((7, 1), 1e-10), ((1, 2), 1e-10)],
+)  # fmt: skip
+def test_compiled_form_of_low_spheres(dimensions: tuple[int, int], bound: float) -> None:
+    generator = np.random.default_rng(7)
+    w = np.concatenate([generator.uniform(0, 6, 300), [0.0, 0.3, np.inf, 0.2]])
+    x = np.concatenate([np.sin(generator.uniform(0, np.pi / 2, 300)) ** 2, [0.5, 0.5, 0.3, 0.0]])
+    exact = Projection(dimensions).overshoot(w, x)
+    for mine, theirs in zip(low_overshoot(w, x, *dimensions), exact[:3], strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=bound)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from array_api_compat import array_namespace
 from scipy.special import hyp0f1
 
+from meanfield.host import on_host
 from meanfield.quadrature import gegenbauer
-from meanfield.units import Far, Units, on_host, with_bias
+from meanfield.units import Far, Units, with_bias
 
 _BESSEL = 200  # dimension up to which the closed form is used
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
+from meanfield.host import on_host
 from meanfield.laws import DataSet, Law
 from meanfield.neurons import Neuron, Perceptron, Ridge
 from meanfield.random import TEST_SAMPLE
 from meanfield.sampling import sample
-from meanfield.units import Units, on_host
+from meanfield.units import Units
 
 NODE_SEED = 1
 """Key of the rows drawn where no other is given: not that of the test set."""

@@ -14,6 +14,8 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from meanfield.host import on_host
+from meanfield.low_spheres import low_overshoot
 from meanfield.overshoot import Projection
 
 Floats = NDArray[np.float64]
@@ -82,7 +84,7 @@ class TabulatedOvershoot(NamedTuple):
 
 @dataclass(frozen=True)
 class ExactOvershoot:
-    """The mean overshoot without a table, for spheres of low dimension: right, and slow."""
+    """The mean overshoot without a table, for spheres of low dimension: right, and slower."""
 
     projection: Projection
 
@@ -93,9 +95,12 @@ class ExactOvershoot:
 
     def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
         """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
-        xp = array_namespace(w, x)
-        found = self.projection.overshoot(np.asarray(w), np.asarray(x))
-        return xp.asarray(found.value), xp.asarray(found.level), xp.asarray(found.share)
+        dimensions = self.projection.dimensions
+        if len(dimensions) == 2:
+            first, second = (int(n) for n in dimensions)
+            return on_host(lambda *each: low_overshoot(*each, first, second), w, x)
+        found = on_host(self.projection.overshoot, w, x)
+        return found[0], found[1], found[2]
 
 
 MeanOvershoot = TabulatedOvershoot | ExactOvershoot

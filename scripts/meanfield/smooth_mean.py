@@ -17,12 +17,13 @@ from array_api_compat import array_namespace, is_numpy_array
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations import GELU, Erf, Sigmoid, Softplus, Tanh
+from meanfield.host import on_host
 from meanfield.overshoot_table import MeanOvershoot, TabulatedOvershoot
 from meanfield.quadrature import gauss_legendre
 from meanfield.smooth_kernel import KINDS, fill_smooth_features
 from meanfield.special import Asymptote
 from meanfield.sphere import scaled_moment
-from meanfield.units import Far, Units, directions, empty_results, on_host, with_bias
+from meanfield.units import Far, Units, directions, empty_results, with_bias
 
 Floats = NDArray[np.float64]
 

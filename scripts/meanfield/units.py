@@ -7,7 +7,7 @@ depends on a, b and the radii r_c of the parts of w, seen through rho_c = r_c s_
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace
 
 
 class Units(NamedTuple):
@@ -76,10 +76,3 @@ def empty_results(units: Units, scales: Any, *, gradients: bool) -> tuple[Any, A
     shape = len(units.radii), len(scales)
     slots = scales.shape[1] + (2 if units.biased else 0)
     return np.empty(shape), np.empty((*shape, slots) if gradients else (0, 0, 0))
-
-
-def on_host(function: Any, points: Any) -> Any:
-    """Apply a function of NumPy arrays to an array of any namespace."""
-    if is_numpy_array(points):
-        return function(points)
-    return array_namespace(points).asarray(function(points.get()))
