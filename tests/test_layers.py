@@ -37,7 +37,7 @@ LAYERS = (
     ("ridge_problem", "sphere_problem", "invariants", "bent_mean", "smooth_mean", "cosine_mean"),
     ("laws", "neurons", "schedules", "special", "overshoot_table", "smooth_kernel", "units"),
     ("bent_kernel",),
-    ("low_spheres",),
+    ("overshoot_kernel",),
     ("overshoot",),
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
     ("compiled",),

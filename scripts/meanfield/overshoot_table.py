@@ -7,7 +7,7 @@ of the tabulated risk.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +15,8 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from meanfield.host import on_host
-from meanfield.low_spheres import low_overshoot
 from meanfield.overshoot import Projection
+from meanfield.overshoot_kernel import fast_overshoot
 
 Floats = NDArray[np.float64]
 
@@ -95,11 +95,7 @@ class ExactOvershoot:
 
     def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
         """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
-        dimensions = self.projection.dimensions
-        if len(dimensions) == 2:
-            first, second = (int(n) for n in dimensions)
-            return on_host(lambda *each: low_overshoot(*each, first, second), w, x)
-        found = on_host(self.projection.overshoot, w, x)
+        found = on_host(partial(fast_overshoot, self.projection), w, x)
         return found[0], found[1], found[2]
 
 
@@ -151,7 +147,7 @@ def _table(
     xi = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     edges = _share_edges(share_cells)
     x = edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2
-    exact = projection.overshoot(w[:, None], np.ravel(x))
+    exact = fast_overshoot(projection, w[:, None], np.ravel(x))
     shape = (cells + 1, share_cells, degree + 1)
     value, slope, curve = (
         each.reshape(shape) * scale
@@ -184,7 +180,7 @@ def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) ->
     # T_x errs most at the ends of a share cell.
     xi = np.array([-1.0, 0.2, 1.0]) * (1 - 1e-9)
     x = (edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2).ravel()
-    exact = projection.overshoot(w[:, None], x)
+    exact = fast_overshoot(projection, w[:, None], x)
     with np.errstate(invalid="ignore"):  # an infinite density, in dimension 2
         found = table.overshoot(*np.broadcast_arrays(w[:, None], x))
     errors = [

@@ -1,7 +1,4 @@
-"""The mean overshoot of two spheres one of which is of low dimension, compiled, without a table.
-
-The sums of `meanfield.overshoot`, node by node: there no table of polynomials keeps its bounds.
-"""
+"""The mean overshoot of two spheres, compiled: the sums of `meanfield.overshoot`, node by node."""
 
 import math
 from functools import cache
@@ -12,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln
 
 from meanfield.compiled import compiler
-from meanfield.overshoot import FARTHEST
+from meanfield.overshoot import FARTHEST, Overshoot, Projection
 from meanfield.quadrature import gauss_legendre
 from meanfield.sphere import tail
 
@@ -29,7 +26,7 @@ class _Sphere(NamedTuple):
     Attributes:
         dimension: n.
         peak: density of V at 0, up to its factor at other angles.
-        tails: P(U > sin angle) with its first two derivatives, at equal steps, shape (cells + 1, 3).
+        tails: P(U > sin angle) and two derivatives, at equal steps, shape (cells + 1, 3).
         nodes: nodes in (-1, 1).
         weights: their weights, which sum to 2.
     """
@@ -41,13 +38,16 @@ class _Sphere(NamedTuple):
     weights: Floats
 
 
-def low_overshoot(w: Floats, x: Floats, first: int, second: int) -> tuple[Floats, Floats, Floats]:
-    """Return T, T_w and T_x at levels 0 <= w <= inf and shares x, of one shape, elementwise."""
-    level, share = (np.ascontiguousarray(each, dtype=np.float64).ravel() for each in (w, x))
-    results = np.empty((3, level.size))
-    _fill(results, np.minimum(level, 2 * FARTHEST), share, _sphere(first), _sphere(second))
-    value, slope, change = results.reshape(3, *w.shape)
-    return value, slope, change
+def fast_overshoot(projection: Projection, w: Floats, x: Floats) -> Overshoot:
+    """Return `projection.overshoot(w, x)`, several hundred times faster for two spheres."""
+    dimensions = projection.dimensions
+    if len(dimensions) == 1 or np.isinf(dimensions).any():
+        return projection.overshoot(w, x)
+    first, second = (_sphere(int(n)) for n in dimensions)
+    level, share = np.broadcast_arrays(np.asarray(w, np.float64), np.asarray(x, np.float64))
+    results = np.empty((4, level.size))
+    _fill(results, np.minimum(level.ravel(), 2 * FARTHEST), share.ravel(), first, second)
+    return Overshoot(*results.reshape(4, *level.shape))
 
 
 @cache
@@ -84,8 +84,14 @@ def _tail(sphere: Any, u: float) -> float:
 
 
 @njit
+def _density(sphere: Any, u: float) -> float:
+    """Density of V at sqrt(n) u, |u| < 1."""
+    return sphere.peak * math.sqrt((1.0 - u) * (1.0 + u)) ** (sphere.dimension - 3)
+
+
+@njit
 def _fill(results: Any, levels: Any, shares: Any, first: Any, second: Any) -> None:
-    """Fill in T, T_w and T_x."""
+    """Fill in T, T_w, T_x and T_ww."""
     for i in range(levels.shape[0]):
         part1, part2 = math.sqrt(shares[i]), math.sqrt(1.0 - shares[i])
         if min(first.dimension, second.dimension) == 1:
@@ -93,19 +99,20 @@ def _fill(results: Any, levels: Any, shares: Any, first: Any, second: Any) -> No
         else:
             over_first = part1 >= part2
         if over_first:
-            value, level, share = _closed_over(levels[i], part1, part2, first, second)
+            value, level, share, density = _closed_over(levels[i], part1, part2, first, second)
         else:
-            value, level, share = _closed_over(levels[i], part2, part1, second, first)
+            value, level, share, density = _closed_over(levels[i], part2, part1, second, first)
             share = -share
-        results[0, i], results[1, i], results[2, i] = value, level, share
+        results[0, i], results[1, i], results[2, i], results[3, i] = value, level, share, density
 
 
 @njit
 def _closed_over(
     w: float, large: float, small: float, big: Any, little: Any
-) -> tuple[float, float, float]:
-    """T, T_w and T_x of large V + small v, closed over V; x is the share of V."""
-    root, value, above, part, steep = math.sqrt(big.dimension), 0.0, 0.0, 0.0, 0.0
+) -> tuple[float, float, float, float]:
+    """T, T_w, T_x and T_ww of large V + small v, closed over V; x is the share of V."""
+    value, above, part, steep, height = 0.0, 0.0, 0.0, 0.0, 0.0
+    root = math.sqrt(big.dimension)
     unit = 1.0 / large if large > 0.0 else 0.0
     if little.dimension == 1:
         tails = (0.0, 0.0)
@@ -114,24 +121,19 @@ def _closed_over(
             u = max(-1.0, min(1.0, need * unit / root)) if large > 0.0 else math.copysign(1.0, need)
             upper = _tail(big, u)
             tails = (tails[1], upper)
-            moment = (
-                root
-                * root
-                * big.peak
-                / (big.dimension - 1)
-                * math.sqrt((1.0 - u) * (1.0 + u)) ** (big.dimension - 1)
-            )
+            moment = big.peak * math.sqrt((1.0 - u) * (1.0 + u)) ** (big.dimension - 1)
+            moment *= big.dimension / (big.dimension - 1)
+            if abs(u) < 1.0:
+                height += 0.5 * unit * _density(big, u)
             value += 0.5 * (large * moment - need * upper)
             above += 0.5 * upper
             part += 0.5 * moment
         if small * unit < 3e-5:  # the limit of the quotient below, to 1e-9
             u = w * unit / root
-            if u < 1.0:
-                steep = big.peak * math.sqrt((1.0 - u) * (1.0 + u)) ** (big.dimension - 3)
-            steep *= unit
+            steep = unit * _density(big, u) if u < 1.0 else 0.0
         else:
             steep = (tails[1] - tails[0]) / (2.0 * small)
-        return value, -above, 0.5 * (unit * part - steep)
+        return value, -above, 0.5 * (unit * part - steep), height
     end = min(math.sqrt(little.dimension), FARTHEST)
     # Where S > w begins to hold, and where it holds for sure.
     begins = max(-end, min(end, (w - large * root) / small)) if small > 0.0 else -end
@@ -155,10 +157,11 @@ def _closed_over(
             upper = _tail(big, u)
             if cosine > 0.0:
                 density = big.peak * cosine ** (big.dimension - 3)
-                moment = root * root * density * cosine * cosine / (big.dimension - 1)
+                moment = density * cosine * cosine * big.dimension / (big.dimension - 1)
                 steep += mass * (little.dimension - v * v) / (little.dimension - 1) * density
+                height += mass * density
                 value += mass * large * moment
                 part += mass * moment
             value -= mass * need * upper
             above += mass * upper
-    return value, -above, 0.5 * unit * (part - steep)
+    return value, -above, 0.5 * unit * (part - steep), unit * height
