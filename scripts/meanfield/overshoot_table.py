@@ -29,9 +29,9 @@ DEGREE = 8
 
 # Cells per unit of w, and in x: where refinement begins, and the sizes at which it gives up.
 _FEWEST = (16, 1)
-_MOST = (128, 16)
+_MOST = (128, 64)
 
-_LOWEST = 10  # dimension of the smaller of two spheres from which on such a table keeps its bounds
+_LOWEST = 7  # dimension of the smaller of two spheres from which on such a table keeps its bounds
 
 
 class TabulatedOvershoot(NamedTuple):
