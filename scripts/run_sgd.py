@@ -23,7 +23,7 @@ from meanfield.evaluation import RiskEstimate, TestSet
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
 from meanfield.neurons import make_neuron
-from meanfield.problem import has_reduction, make_problem
+from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.progress import Progress
 from meanfield.schedules import make_schedule
 from meanfield.stage import LOG, run_stage
@@ -124,8 +124,9 @@ def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Datase
     law, neuron, sgd = make_law(settings["law"]), make_neuron(settings["neuron"]), settings["sgd"]
     problem, s = None, None
     if isinstance(law, IsotropicGaussians | AnisotropicGaussians) and has_reduction(law, neuron):
-        s = law.invariants(initial.x.values)
-        problem = make_problem(law, neuron, REDUCED_NODES[s.shape[1]])
+        reduced = make_problem(law, neuron, REDUCED_NODES[len(law.spheres)])
+        if is_quick(reduced):
+            problem, s = reduced, law.invariants(initial.x.values)
     beta = sgd["inverse_temperature"]
     return Setup(
         neuron=neuron,

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from array_api_compat import array_namespace, is_numpy_array
+import numpy as np
+from array_api_compat import array_namespace, is_numpy_array, to_device
 
 
 def on_host(function: Callable[..., Any], *arrays: Any) -> Any:
@@ -11,5 +12,5 @@ def on_host(function: Callable[..., Any], *arrays: Any) -> Any:
     if all(is_numpy_array(array) for array in arrays):
         return function(*arrays)
     xp = array_namespace(*arrays)
-    found = function(*(array.get() for array in arrays))
+    found = function(*(np.asarray(to_device(array, "cpu")) for array in arrays))
     return tuple(map(xp.asarray, found)) if isinstance(found, tuple) else xp.asarray(found)

@@ -15,7 +15,7 @@ from meanfield.cosine_mean import CosineMean
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
-from meanfield.overshoot_table import tabulate_overshoot
+from meanfield.overshoot_table import ExactOvershoot, tabulate_overshoot
 from meanfield.ridge_problem import IsotropicRidge
 from meanfield.smooth_mean import SmoothMean, SmoothSphericalMean
 from meanfield.special import RadialMean, SphericalMean, tabulate
@@ -56,10 +56,26 @@ Dimension = Literal["finite", "infinite"]
 
 
 def has_reduction(law: Any, neuron: Any) -> bool:
-    """Return whether `make_problem` knows a reduction of the combination."""
-    return isinstance(law, IsotropicGaussians | AnisotropicGaussians) and isinstance(
-        neuron, Ridge | Perceptron
+    """Return whether `make_problem` knows a reduction of the combination.
+
+    On a line (d = 1, or d = 2 and s_0 = 1) there is none: the sphere is two points, and features
+    have kinks wherever sigma has.
+    """
+    return (
+        isinstance(law, IsotropicGaussians | AnisotropicGaussians)
+        and isinstance(neuron, Ridge | Perceptron)
+        and max(law.spheres) >= 2
     )
+
+
+def is_quick(problem: Problem) -> bool:
+    """Return whether features are cheap enough for thousands of neurons: a few microseconds each.
+
+    All are but those of smooth neurons on spheres of too low a dimension for a table, which are
+    integrals of integrals.
+    """
+    mean = problem.mean if isinstance(problem, SphereProblem) else None
+    return not (isinstance(mean, SmoothMean) and isinstance(mean.mean_overshoot, ExactOvershoot))
 
 
 def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "finite") -> Problem:
@@ -86,8 +102,9 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
         raise ValueError(
             f"no reduction is known for the law {type(law).__name__} with the neuron "
             f"{type(neuron).__name__} and the activation {activation}; known: IsotropicGaussians "
-            "and AnisotropicGaussians with Ridge and Perceptron, whatever the activation; any "
-            "other law takes the empirical problem of its rows, with all parameters of a neuron"
+            "and AnisotropicGaussians, with more than one dimension in a part, with Ridge and "
+            "Perceptron, whatever the activation; any other law takes the empirical problem of "
+            "its rows, with all parameters of a neuron"
         )
     finite = dimension == "finite"
     labels, weights, invariants = law.nodes(nodes) if finite else law.limit_nodes()

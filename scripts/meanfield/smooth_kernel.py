@@ -17,16 +17,34 @@ KINDS = ("Tanh", "Erf", "Sigmoid", "Softplus", "GELU")
 @njit
 def curvature(kind: int, t: float) -> float:
     """sigma''(t) of an activation, as in `meanfield.activations`."""
-    if kind == 0:
-        value = math.tanh(t)
-        return -2.0 * value * (1.0 - value * value)
     if kind == 1:
         return -4.0 / math.sqrt(math.pi) * t * math.exp(-t * t)
     if kind == 4:
         return (2.0 - t * t) * math.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
-    small = math.exp(-abs(t))
-    slope = small / ((1.0 + small) * (1.0 + small))
-    return slope if kind == 3 else -slope * math.tanh(0.5 * t)
+    # tanh t = (1 - e) / (1 + e) with e = exp(-2 t), t >= 0; the exponential is the cheaper one.
+    small = math.exp(-2.0 * abs(t) if kind == 0 else -abs(t))
+    over = 1.0 / (1.0 + small)
+    slope = small * over * over
+    if kind == 3:
+        return slope
+    curve = math.copysign(slope * (1.0 - small) * over, t)
+    return -8.0 * curve if kind == 0 else -curve
+
+
+@njit
+def _collapse(
+    over: Any, level: Any, begin: int, end: int, xi: float, over_at: Any, level_at: Any,
+    share_at: Any,
+) -> None:  # fmt: skip
+    """Evaluate T, T_w and T_xi at the fixed nodes of one halving, side by side."""
+    count, top = end - begin, over.shape[0] - 1
+    for i in range(count):
+        share_at[i], over_at[i], level_at[i] = 0.0, over[top, begin + i], level[top, begin + i]
+    for k in range(top - 1, -1, -1):
+        for i in range(count):
+            share_at[i] = share_at[i] * xi + over_at[i]
+            over_at[i] = over_at[i] * xi + over[k, begin + i]
+            level_at[i] = level_at[i] * xi + level[k, begin + i]
 
 
 @njit
@@ -38,6 +56,7 @@ def fill_smooth_features(
     kind: int,
     ends: tuple[float, float, float],
     rule: tuple[Any, Any],
+    fixed: tuple[Any, Any, Any, Any, Any],
     table: Any,
     per_unit: float,
 ) -> None:
@@ -51,10 +70,14 @@ def fill_smooth_features(
         kind: number of the activation in KINDS.
         ends: beyond which |c| sigma'' vanishes; the widest panel in c; the widest in units of rho.
         rule: nodes in (0, 1) and weights of each panel.
+        fixed: the levels w of panels that are halved again and again, where each halving begins,
+            their weights, and the coefficients in xi of T and T_w there (`smooth_mean.FixedNodes`).
         table: coefficients of T.
         per_unit: level cells per unit of w.
     """
     amplitude, offset, base, slope, radii = units
+    levels, starts, masses, over_coefficients, level_coefficients = fixed
+    over_at, level_at, share_at = np.empty((3, levels.shape[0]))
     reach, widest, widest_level = ends
     nodes, weights = rule
     cells, share_cells, powers = table.shape[0] - 1, table.shape[1], table.shape[2]
@@ -74,12 +97,33 @@ def fill_smooth_features(
             share_cell, low, width = find_share_cell(part1, part2, share_cells)
             xi = 2.0 * (x - low) / width - 1.0
             value, in_offset, in_rho, in_share = 0.0, slope[j], 0.0, 0.0
+            halvings = 0
+            while widest_level * rho > widest * 2.0**halvings:
+                halvings += 1
+            if halvings < starts.shape[0] - 1:
+                begin, end = starts[halvings], starts[halvings + 1]
+                # Levels beyond this one meet sigma'' on neither side of b.
+                end = begin + np.searchsorted(
+                    levels[begin:end], (reach + abs(b)) / max(rho, 1e-300)
+                )
+                _collapse(over_coefficients[share_cell], level_coefficients[share_cell],
+                          begin, end, xi, over_at, level_at, share_at)  # fmt: skip
+                for i in range(begin, end):
+                    w, over, in_level = levels[i], over_at[i - begin], level_at[i - begin]
+                    for side in (-1.0, 1.0):
+                        c = b + side * rho * w
+                        if abs(c) < reach:
+                            jump = rho * masses[i] * curvature(kind, c)
+                            value += jump * over
+                            in_offset -= side * jump * in_level
+                            in_rho += jump * (over - w * in_level)
+                            in_share += jump * share_at[i - begin]
             for side in (-1.0, 1.0):
                 # sigma'' on this side of b, as far as both it and T reach.
                 far = side * min(reach, side * b + rho * cells / per_unit)
                 near = side * max(-reach, side * b)
                 length = side * (far - near)
-                if not length > 0.0:
+                if halvings < starts.shape[0] - 1 or not length > 0.0:
                     continue
                 panels = math.ceil(length / min(widest, widest_level * rho))
                 panel = length / panels

@@ -10,7 +10,8 @@ of the integrand.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
@@ -30,11 +31,35 @@ Floats = NDArray[np.float64]
 Smooth = Tanh | Erf | Sigmoid | Softplus | GELU
 
 _NODES = 16  # in a panel
+_HALVINGS = 6  # of these panels, for rho up to 20 or so; beyond, they are cut to where sigma bends
 _WIDEST_LEVEL = 3.0  # a panel, in units of rho: T bends as a normal density does
 
 # Beyond which |c| sigma'' is below 1e-13, and how wide a panel resolves sigma'' to 1e-14.
 _REACH = {"Tanh": 16.5, "Erf": 6.0, "Sigmoid": 31.0, "Softplus": 31.0, "GELU": 8.5}
 _WIDEST = {"Tanh": 2.2, "Erf": 2.0, "Sigmoid": 4.4, "Softplus": 4.4, "GELU": 2.5}
+
+
+class FixedNodes(NamedTuple):
+    """Panels in w of width <= _WIDEST_LEVEL, and the same halved 1, 2, ... times.
+
+    Attributes:
+        levels: nodes w, increasing within each halving, shape (n,).
+        starts: where each halving begins, shape (halvings + 1,).
+        masses: weights, shape (n,).
+        over: coefficients of T in the coordinate xi of each share cell, shape (cells, powers, n).
+        level: likewise of T_w.
+    """
+
+    levels: Any
+    starts: Any
+    masses: Any
+    over: Any
+    level: Any
+
+
+def _last(values: Floats) -> Floats:
+    """Move the first axis to the end, contiguous."""
+    return np.ascontiguousarray(np.moveaxis(values, 0, -1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +86,29 @@ class SmoothMean:
         # Those that grow have the asymptotes 0 and t.
         return Far(0.0, 0.0, (low + high) / 2) if np.isfinite(high) else Far(1.0, 0.0, 0.0)
 
+    @cached_property
+    def fixed_nodes(self) -> FixedNodes:
+        """The nodes for moderate rho, whose T needs no look-up in w."""
+        table = self.mean_overshoot
+        if not isinstance(table, TabulatedOvershoot):
+            raise ValueError("fixed nodes need a table of T")
+        nodes, weights = gauss_legendre(_NODES)
+        parts = int(np.ceil(table.reach / _WIDEST_LEVEL)) * 2 ** np.arange(_HALVINGS)
+        w = [table.reach * ((np.arange(n)[:, None] + nodes) / n).ravel() for n in parts]
+        levels = np.concatenate(w)
+        position = levels * table.per_unit
+        cell = np.minimum(position.astype(int), len(table.coefficients) - 2)
+        t, powers = position - cell, np.arange(6)
+        rows = table.coefficients[cell]
+        slopes = rows[..., 1:] * powers[1:] * table.per_unit
+        return FixedNodes(
+            levels=levels,
+            starts=np.concatenate([[0], np.cumsum([len(each) for each in w])]),
+            masses=np.concatenate([np.tile(table.reach / n * weights, n) for n in parts]),
+            over=_last(np.einsum("nski,ni->nsk", rows, t[:, None] ** powers)),
+            level=_last(np.einsum("nski,ni->nsk", slopes, t[:, None] ** powers[:-1])),
+        )
+
     def evaluate(self, units: Units, scales: Any, *, gradients: bool) -> tuple[Any, Any]:
         """Return phi (J, Q) and its gradients (J, Q, k), or (0, 0, 0) where not asked for."""
         table, kind = self.mean_overshoot, type(self.activation).__name__
@@ -77,6 +125,7 @@ class SmoothMean:
             KINDS.index(kind),
             (_REACH[kind], _WIDEST[kind], _WIDEST_LEVEL),
             gauss_legendre(_NODES),
+            self.fixed_nodes,
             table.coefficients,
             table.per_unit,
         )
