@@ -62,7 +62,7 @@ def test_features_are_averages_over_the_orbit_of_a_neuron(law: Law, neuron: Neur
     omega = atoms(problem, 6)
     exact = problem.features_at(omega, law.invariants(x[None]))[:, 0]
     for each, mean in zip(omega, exact, strict=True):
-        theta = units_with(problem, each, generator, law.spheres, 20_000)
+        theta = units_with(problem, each, generator, law.spheres, 8_000)
         values = neuron.respond(theta, x).values
         assert abs(values.mean() - mean) < 4 * values.std() / np.sqrt(len(values)) + 1e-12
 
