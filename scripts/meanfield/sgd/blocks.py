@@ -14,7 +14,7 @@ put on the small matrices X and G.
 The bits of a result are fixed by the formulas as follows, however the sums are tiled: each z is one
 chain of fused multiply-adds over the inputs and then over the earlier samples of its block, each
 weight one chain over the samples; sum_i a_i sigma(z_i) is taken in TILE partial sums (neuron i in
-sum i % TILE, in increasing i) and then halved as a tree.  BLOCK and TILE belong to that
+sum i % TILE, in increasing i) and then halved as a tree.  STEPS and TILE belong to that
 specification.
 """
 
@@ -25,7 +25,15 @@ from numba.extending import register_jitable
 
 from meanfield.compiled import compiler
 from meanfield.sgd.activation_kernels import evaluate
-from meanfield.sgd.microkernels import BLOCK, TILE, add_history, add_inputs, combine
+from meanfield.sgd.microkernels import (
+    BLOCK,
+    STEPS,
+    TILE,
+    add_history,
+    add_inputs,
+    combine,
+    gram,
+)
 from meanfield.sgd.vectors import (
     add,
     broadcast,
@@ -299,12 +307,12 @@ def advance(
     error, shrink, block_shrink = number(0), number(1), number(1)
     previous = 0
     current = 0
-    for start in range(0, count, BLOCK):
-        n = min(BLOCK, count - start)
+    for start in range(0, count, STEPS):
+        n = min(STEPS, count - start)
         last, current = current, inputs * BLOCK - current
         hidden = current
         _take_samples(panels, current, x, first + start, n)
-        combine(g, 0, BLOCK, panels.x, current, inputs, panels.x, current)
+        gram(g, panels.x, current, inputs)
         if decaying:
             hidden = 2 * inputs * BLOCK
             _decay_ratios(gammas[start : start + n], ratios)
@@ -319,7 +327,7 @@ def advance(
             base = p * panels.stride
             if previous > 0:
                 _update(panels, p, previous, last, block_shrink)
-            combine(rows, base + below, BLOCK, rows, base, inputs, panels.x, hidden)
+            combine(rows, base + below, STEPS, rows, base, inputs, panels.x, hidden)
         for k in range(n):
             group = k // GROUP * GROUP
             if k == group and k > 0:
@@ -336,7 +344,7 @@ def advance(
                 return start + k, squares
             if start + k >= skip:
                 squares += np.float64(residual) * np.float64(residual)
-            scale_rows(g, k * BLOCK, 1, error)
+            scale_rows(g, k * BLOCK, BLOCK // TILE, error)
             e[k] = error
             if decaying:
                 shrink = number(gammas[start + k])
