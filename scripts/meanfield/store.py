@@ -76,6 +76,7 @@ class Origin:
         settings: the resolved settings that the stage reads, as plain JSON values.
         code: digest of the stage's script and of the modules that it imports.
         digest: digest of code, settings and the digests of all inputs.
+        law_file: digest of the file that `law.file` of the settings names; empty if there is none.
     """
 
     stage: str
@@ -84,6 +85,7 @@ class Origin:
     settings: Mapping[str, Any]
     code: str
     digest: str
+    law_file: str = ""
 
 
 def write(

@@ -64,7 +64,8 @@ def test_the_block_size_of_a_copy_is_changed(tmp_path):
 @pytest.mark.parametrize("block", [8, 64])
 def test_other_block_sizes_give_the_iterates_of_the_reference(block):
     program = (
-        "import numpy as np; from sgd_runs import run; from meanfield.sgd import engine, reference\n"
+        "import numpy as np\nfrom sgd_runs import run\n"
+        "from meanfield.sgd import engine, reference\n"
         "a, b = (run(each, neurons=45, dimension=13, step_size=2e-4, snapshot_steps=(5, 133))[0]\n"
         "        for each in (engine, reference))\n"
         "from meanfield.sgd.microkernels import STEPS\n"
