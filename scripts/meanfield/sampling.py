@@ -1,5 +1,6 @@
 """Samples of a data law, regenerated from a seed at any step."""
 
+from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from meanfield.choices import indices
 from meanfield.laws import AnisotropicGaussians, DataSet, GaussianTeacher, IsotropicGaussians
-from meanfield.python_law import BLOCK, PythonLaw
+from meanfield.python_law import BLOCK, Block, PythonLaw
 from meanfield.random import (
     LABEL,
     SAMPLE,
@@ -107,13 +108,37 @@ def _python(
     dtype: npt.DTypeLike = np.float32,
 ) -> Samples:  # fmt: skip
     """Call the function for every block that the steps meet."""
+    return python_samples(law.block, law.dimension, seed, first_step, count, stream, dtype)
+
+
+def python_samples(
+    draw: Callable[[int, int, int], Block], dimension: int, seed: int, first_step: int, count: int,
+    stream: int, dtype: npt.DTypeLike = np.float32,
+) -> Samples:  # fmt: skip
+    """Cut samples from blocks of a Python law: `sample`, with a way to draw that may remember.
+
+    Args:
+        draw: `PythonLaw.block`, draw(seed, stream, number), or the same with a memory.
+        dimension: d.
+        seed: see `sample`, as the others.
+        first_step: first step.
+        count: number of samples.
+        stream: SAMPLE or TEST_SAMPLE.
+        dtype: float32 or float64.
+
+    Returns:
+        The samples.
+
+    Raises:
+        ValueError: the stream holds no samples, or the function draws what it must not.
+    """
     label_stream(stream)
-    x = np.empty((count, law.dimension), dtype=dtype)
+    x = np.empty((count, dimension), dtype=dtype)
     y = np.empty(count)
     done = 0
     while done < count:
         number, skipped = divmod(first_step + done, BLOCK)
-        block = law.block(seed, stream, number)
+        block = draw(seed, stream, number)
         taken = min(BLOCK - skipped, count - done)
         x[done : done + taken] = block.x[skipped : skipped + taken]
         y[done : done + taken] = block.y[skipped : skipped + taken]
