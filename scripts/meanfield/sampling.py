@@ -1,7 +1,7 @@
 """Samples of a data law, regenerated from a seed at any step."""
 
 from collections.abc import Callable
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from meanfield.random import (
     labels,
     normals,
 )
+from meanfield.sgd.pointwise import portable_values
 
 _LABEL_STREAMS = {SAMPLE: LABEL, TEST_SAMPLE: TEST_LABEL}
 
@@ -88,7 +89,23 @@ def _teacher(
     """Draw x = g; the noise of y is the first normal of the step in the stream of labels."""
     noise = normals(seed, label_stream(stream), first_step, count, 1)[:, 0]
     x = normals(seed, stream, first_step, count, law.dimension)
-    return Samples(x.astype(dtype, copy=False), law.label(x, noise))
+    return Samples(x.astype(dtype, copy=False), teacher_labels(law, x, noise))
+
+
+def teacher_labels(
+    law: GaussianTeacher, x: npt.NDArray[Any], noise: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Return the labels of a teacher, by compiled code: the same bits on every CPU.
+
+    Args:
+        law: the teacher.
+        x: the first J coordinates, or more, of inputs, shape (n, J) or wider.
+        noise: standard normals, shape (n,).
+
+    Returns:
+        Labels, shape (n,).
+    """
+    return law.label(x, noise, partial(portable_values, law.link))
 
 
 @sample.register

@@ -24,7 +24,7 @@ from meanfield.compiled import compiler
 from meanfield.laws import AnisotropicGaussians, DataSet, GaussianTeacher, IsotropicGaussians
 from meanfield.python_law import PythonLaw
 from meanfield.random import LABEL, SAMPLE, fill_labels, fill_normals, split_seed
-from meanfield.sampling import python_samples
+from meanfield.sampling import python_samples, teacher_labels
 
 njit = compiler(__file__)
 
@@ -86,7 +86,7 @@ def _teacher(law: GaussianTeacher, dtype: npt.DTypeLike) -> Draw:
         noise = np.empty((4, count), dtype=np.float32)
         _normals(x, seed, _SAMPLE, first_step)
         _normals(noise, seed, _LABEL, first_step)
-        labels = law.label(x.T, noise[0]).astype(dtype)
+        labels = teacher_labels(law, x.T, noise[0]).astype(dtype)
         return np.int64(law.dimension), labels, np.uint64(first_step)
 
     return Draw(fill_teacher, host(0, 0, 0), host)
