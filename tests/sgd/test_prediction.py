@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import plain_network
 from meanfield.activations import PiecewiseLinear
 from meanfield.neurons import Ridge
 from meanfield.sgd import prediction
@@ -22,7 +23,9 @@ def test_outputs_are_those_of_the_plain_network(
     theta: np.ndarray = rng.standard_normal((neurons, dimension)).astype(dtype)
     x = rng.standard_normal((samples, dimension)).astype(np.float32)
     found = network(theta, x, Ridge(ACTIVATION))
-    np.testing.assert_allclose(found, Ridge(ACTIVATION).network(theta, x), atol=tolerance)
+    np.testing.assert_allclose(
+        found, plain_network.network(Ridge(ACTIVATION), theta, x), atol=tolerance
+    )
 
 
 def test_shapes_are_checked() -> None:
