@@ -124,5 +124,5 @@ def test_damaged_data_are_noticed(tmp_path: Path, suffix: str) -> None:
 def test_attributes_that_do_not_decode_are_noticed(tmp_path: Path) -> None:
     x = ("row", "column"), X, {"scale_factor": "much"}
     xr.Dataset({"x": x, "y": ("row", Y)}).to_netcdf(tmp_path / "a.nc")
-    with pytest.raises(ValueError, match="a.nc: 'x' cannot be read; expected an array of numbers"):
+    with pytest.raises(ValueError, match=r"a\.nc: 'x' cannot be read; expected an array"):
         read_data(tmp_path / "a.nc")

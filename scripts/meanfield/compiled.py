@@ -1,17 +1,25 @@
 """Machine code that is rebuilt when any module it depends on changes."""
 
 import os
+import re
+import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 
-from meanfield.digests import code_digest
+from meanfield.digests import DIGEST_LENGTH, code_digest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 LIBRARY = Path(__file__).resolve().parent
+
+_KEPT_UNUSED = 30 * 24 * 3600.0
+"""Seconds after which machine code that nobody asked for is deleted: code that was edited since."""
 
 
 def cache_folder(path: str | Path) -> Path:
@@ -49,6 +57,10 @@ def compiler(path: str | Path) -> Callable[[Function], Function]:
         A decorator that compiles on first call and caches on disk.
     """
     folder = str(cache_folder(path))
+    # The time of a folder says when it was last asked for; it may not exist yet.
+    with suppress(OSError):
+        os.utime(folder)
+    _prune(Path(folder).parent)
     config: Any = numba.config
 
     def decorate(function: Function) -> Function:
@@ -64,3 +76,18 @@ def compiler(path: str | Path) -> Callable[[Function], Function]:
         return cast(Function, compiled)
 
     return decorate
+
+
+@cache  # once a process
+def _prune(base: Path) -> None:
+    """Delete the folders of machine code that were not asked for in a long time.
+
+    Other processes may do the same, or read what is deleted: numba takes a file that is gone for
+    one that never was, and compiles.
+    """
+    with suppress(OSError):
+        for folder in list(base.iterdir()):
+            with suppress(OSError):
+                ours = re.fullmatch(rf"[0-9a-f]{{{DIGEST_LENGTH}}}", folder.name)
+                if ours and time.time() - folder.stat().st_mtime > _KEPT_UNUSED:
+                    shutil.rmtree(folder)
