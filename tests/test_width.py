@@ -8,11 +8,13 @@ from scipy.integrate import quad
 
 from meanfield.activations import PiecewiseLinear
 from meanfield.functionals import risk
+from meanfield.invariants import invariants
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.neurons import Ridge
 from meanfield.problem import make_problem
 from meanfield.width import second_moment, width_coefficients
+from plain_network import network
 
 LAW = IsotropicGaussians(6, 0.6)
 ACTIVATION = PiecewiseLinear((-0.4, 0.5, 1.5), (1.0, -2.5, 7.5), left_slope=0.3)
@@ -53,11 +55,11 @@ def test_mean_risk_of_independent_neurons() -> None:
         theta = rng.standard_normal((neurons, LAW.dimension)) * 0.8 / np.sqrt(LAW.dimension)
         labels = rng.choice([-1.0, 1.0], 100)
         inputs = rng.standard_normal((100, LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
-        omega = NEURON.invariants(theta)
+        omega = invariants(LAW, NEURON, theta)
         uniform = Measure(omega, np.full(neurons, 1 / neurons))
         mean = uniform.mass @ problem.features_at(omega, LAW.invariants(inputs))
         reduced[k] = risk(problem, uniform)
-        fluctuation[k] = np.mean((NEURON.network(theta, inputs) - mean) ** 2)
+        fluctuation[k] = np.mean((network(NEURON, theta, inputs) - mean) ** 2)
     for values, coefficient in (
         (reduced - risk(problem, measure), expected.total - expected.fluctuation),
         (fluctuation, expected.fluctuation),
