@@ -4,6 +4,7 @@ Written once over the array namespace of the problem and the measure. Every one 
 atoms and Q nodes: the interaction kernel U between atoms has rank Q and is never formed.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
@@ -87,11 +88,11 @@ def field(problem: Problem, omega: Any, mass: Any) -> Field:
     Source: Mei, Montanari and Nguyen (2018), distributional dynamics with xi = 1.
     """
     xp = array_namespace(omega, mass)
-    features, gradients = problem.features_and_gradients(omega)
+    features, pull_back = _linearize(problem, omega)
     output = mass @ features
     residual = problem.labels - output
     force = problem.weights * residual
-    speed = 2 * xp.tensordot(gradients, force, axes=((1,), (0,)))
+    speed = 2 * pull_back(force)
     return Field(
         network=output,
         risk=force @ residual,
@@ -99,3 +100,16 @@ def field(problem: Problem, omega: Any, mass: Any) -> Field:
         # |d omega / d tau|^2 = 4 |grad Psi|^2
         dissipation=mass @ xp.sum(speed * speed, axis=1),
     )
+
+
+def _linearize(problem: Problem, omega: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return phi (J, Q), and the map of a force (Q,) to sum_q force_q grad phi_q, shape (J, k).
+
+    A problem whose gradients are too large to be formed has such a map of its own.
+    """
+    if hasattr(problem, "linearize"):
+        features, pull_back = problem.linearize(omega)
+        return features, pull_back
+    features, gradients = problem.features_and_gradients(omega)
+    xp = array_namespace(omega)
+    return features, lambda force: xp.tensordot(gradients, force, axes=((1,), (0,)))

@@ -6,14 +6,15 @@ the rotations of its weight depends on the data through g(||w|| ||x||) alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincc, betaln
+from scipy.special import betaln
 
 from meanfield.activations import Pieces
+from meanfield.sphere import moment, moment_between, tail
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +33,28 @@ class Asymptote(NamedTuple):
     growth: float
     limit: float
     decay: float
+
+
+class RadialMean(Protocol):
+    """A spherical mean g that can be tabulated."""
+
+    @property
+    def kink_at_zero(self) -> bool:
+        """Whether sigma has a knot at 0."""
+
+    @property
+    def scale(self) -> float:
+        """A length on which g varies."""
+
+    @property
+    def asymptote(self) -> Asymptote:
+        """g(z) = growth z + limit + decay / z + o(1 / z) as z tends to infinity."""
+
+    def __call__(self, z: ArrayLike) -> Floats:
+        """Return g(z), elementwise, for z >= 0."""
+
+    def derivative(self, z: ArrayLike) -> Floats:
+        """Return g'(z), elementwise, for z >= 0."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +89,8 @@ class SphericalMean:
         size = np.abs(np.asarray(z, dtype=np.float64))
         inner = (size > 0) & np.isfinite(size)
         safe = np.where(inner, size, 1.0)
-        tail = [_tail(_cut(knot, safe), self.dimension) for knot in self.activation.knots]
-        bounds = [np.ones_like(safe), *tail, np.zeros_like(safe)]
+        tails = [tail(_cut(knot, safe), self.dimension) for knot in self.activation.knots]
+        bounds = [np.ones_like(safe), *tails, np.zeros_like(safe)]
         value = safe * self._slope(safe)
         for piece, intercept in enumerate(self.activation.intercepts):
             value += intercept * (bounds[piece] - bounds[piece + 1])
@@ -84,14 +107,28 @@ class SphericalMean:
     def _slope(self, size: Floats) -> Floats:
         knots, slopes = self.activation.knots, self.activation.slopes
         cuts = [_cut(knot, size) for knot in knots]
-        slope = slopes[-1] * _moment(cuts[-1], self.dimension)
-        slope = slope - slopes[0] * _moment(cuts[0], self.dimension)
+        slope = slopes[-1] * moment(cuts[-1], self.dimension)
+        slope = slope - slopes[0] * moment(cuts[0], self.dimension)
         for piece in range(1, len(knots)):
             below, above = cuts[piece - 1], cuts[piece]
             with np.errstate(all="ignore"):
                 width = (knots[piece] - knots[piece - 1]) / size
-                slope += slopes[piece] * _moment_between(below, above, width, self.dimension)
+                slope += slopes[piece] * moment_between(below, above, width, self.dimension)
         return np.where(np.isnan(size), np.nan, slope)
+
+    @property
+    def kink_at_zero(self) -> bool:
+        """Whether sigma has a knot at 0."""
+        return 0.0 in self.activation.knots
+
+    @property
+    def scale(self) -> float:
+        """A length on which g varies.
+
+        It lies between |knot|, where U first reaches it, and |knot| sqrt(d), the typical 1 / |U|.
+        """
+        largest = max(abs(knot) for knot in self.activation.knots)
+        return float(largest * self.dimension**0.25) if largest > 0 else 1.0
 
     @property
     def asymptote(self) -> Asymptote:
@@ -112,40 +149,6 @@ def _cut(knot: float, size: Floats) -> Floats:
         return np.zeros_like(size)
     with np.errstate(divide="ignore", over="ignore"):
         return np.clip(knot / size, -1.0, 1.0)
-
-
-def _tail(cut: Floats, dimension: int) -> Floats:
-    """P(U > cut). U^2 has the law Beta(1/2, (d-1)/2)."""
-    square, shape = cut**2, (dimension - 1) / 2
-    # Each branch takes the argument that is small, so that neither end loses digits: 1 - u^2 has
-    # forgotten a small u, and I_x has a square root singularity there.
-    small = square < 0.5
-    upper = np.empty_like(square)
-    upper[small] = 0.5 * betaincc(0.5, shape, square[small])
-    large = np.abs(cut[~small])
-    upper[~small] = 0.5 * betainc(shape, 0.5, (1 - large) * (1 + large))
-    return np.where(cut < 0, 1 - upper, upper)
-
-
-def _moment(cut: Floats, dimension: int) -> Floats:
-    """E[U; U > cut] = (1 - cut^2)^((d-1)/2) / ((d-1) B(1/2, (d-1)/2))."""
-    shape = (dimension - 1) / 2
-    size = np.abs(cut)
-    return ((1 - size) * (1 + size)) ** shape * np.exp(-betaln(0.5, shape)) / (2 * shape)
-
-
-def _moment_between(below: Floats, above: Floats, width: Floats, dimension: int) -> Floats:
-    """E[U; below < U <= above], given width = above - below where neither cut is clipped.
-
-    The difference of two moments cancels when both cuts are near 0 (large z), so it is taken as
-    one moment times 1 - ((1 - above^2) / (1 - below^2))^((d-1)/2), formed from the width.
-    """
-    inner = np.where(np.abs(below) < np.abs(above), below, above)
-    outer_size = np.maximum(np.abs(below), np.abs(above))
-    share = np.minimum(width * np.abs(below + above) / ((1 - inner) * (1 + inner)), 1.0)
-    share = np.where(outer_size >= 1, 1.0, share)
-    drop = -np.expm1((dimension - 1) / 2 * np.log1p(-share))
-    return np.sign(above + below) * _moment(inner, dimension) * drop
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +172,7 @@ class TabulatedMean:
         slope_error: largest error of g' seen at construction, in the cells tabulated.
     """
 
-    mean: SphericalMean
+    mean: RadialMean
     scale: float
     growth: float
     coefficients: Any
@@ -232,7 +235,7 @@ class TabulatedMean:
         return xp.asarray(filled)
 
 
-def tabulate(mean: SphericalMean) -> TabulatedMean:
+def tabulate(mean: RadialMean) -> TabulatedMean:
     """Tabulate a spherical mean with checked errors of value and derivative.
 
     The grid is halved until, in every cell, g errs by less than ``VALUE_ERROR`` at the midpoint and
@@ -246,9 +249,7 @@ def tabulate(mean: SphericalMean) -> TabulatedMean:
     Returns:
         The table, with its coefficients in NumPy.
     """
-    largest = max(abs(knot) for knot in mean.activation.knots)
-    # g varies between |knot|, where U first reaches it, and |knot| sqrt(d), the typical 1 / |U|.
-    scale = largest * mean.dimension**0.25 if largest > 0 else 1.0
+    scale = mean.scale
     cells = FEWEST_CELLS
     while True:
         coefficients = _hermite(mean, scale, cells)
@@ -275,7 +276,7 @@ def tabulate(mean: SphericalMean) -> TabulatedMean:
     )
 
 
-def _hermite(mean: SphericalMean, scale: float, cells: int) -> Floats:
+def _hermite(mean: RadialMean, scale: float, cells: int) -> Floats:
     """Coefficients (cells, 4) of the Hermite cubics of g(z) - growth z in the cells of w."""
     growth, limit, decay = mean.asymptote
     w = np.arange(1, cells + 1) / cells
@@ -294,7 +295,7 @@ def _hermite(mean: SphericalMean, scale: float, cells: int) -> Floats:
     )
 
 
-def _table_errors(mean: SphericalMean, scale: float, coefficients: Floats) -> tuple[Floats, Floats]:
+def _table_errors(mean: RadialMean, scale: float, coefficients: Floats) -> tuple[Floats, Floats]:
     """Errors of the value at the midpoint, and of the slope at its two peaks, in each cell."""
     cells, growth = len(coefficients), mean.asymptote.growth
     c0, c1, c2, c3 = coefficients.T
