@@ -1,0 +1,190 @@
+"""The least risk over all measures, with a certificate of how near to it a measure is.
+
+inf over rho of R(rho) = sum_q pi_q (y_q - int phi(omega; s_q) d rho)^2 is convex: least squares
+over the convex hull of the features' curve, infinity included. Atoms are generated one after the
+other where the potential is lowest, the masses are solved for exactly, and the atoms slide.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from meanfield.measure import Measure
+from meanfield.search import Atoms, Minima, Search
+from meanfield.slide import slide
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = 1e-9
+MOST_ROUNDS = 60
+
+NEAR = 3.0
+"""Distance, in cells of the grid, at which atoms are tried as one."""
+
+
+class Minimum(NamedTuple):
+    """A measure of nearly least risk.
+
+    Attributes:
+        measure: rho, its atoms sorted by the first invariant; invariants may be infinite.
+        risk: R(rho).
+        gap: bound on R(rho) - inf R.
+        lower_bound: bound on inf R from below, risk - gap or 0.
+        rounds: rounds of atom generation.
+    """
+
+    measure: Measure
+    risk: float
+    gap: float
+    lower_bound: float
+    rounds: int
+
+
+def minimize_risk(
+    search: Search,
+    tolerance: float = TOLERANCE,
+    start: Measure | None = None,
+    rounds: int = MOST_ROUNDS,
+) -> Minimum:
+    """Minimise the risk over all probability measures on a domain.
+
+    Every round finds the global minimum of Psi(.; rho) by the grid and local searches; stops if the
+    gap 2 (int Psi d rho - inf Psi) is within the tolerance; else adds the local minima below the
+    level int Psi d rho, solves for all masses exactly, and slides the atoms (Newton).
+
+    For radii the domain reaches infinity and the result is the infimum over all measures. Neurons
+    with an output weight have no such minimum: scaled up, measures of ever larger weights and tiny
+    masses do as well. What is minimised then is the risk over measures on the domain's box, by
+    linearity on those with output weights at the ends of their interval.
+
+    Args:
+        search: the problem on the grid of its domain.
+        tolerance: gap at which to stop, > 0.
+        start: a measure to start from, such as the minimiser of a problem near by; its atoms are
+            moved into the domain. The certificate owes it nothing.
+        rounds: rounds after which to stop whatever the gap, which the result states.
+
+    Returns:
+        The measure, its risk, and the certified gap.
+
+    Raises:
+        ValueError: if the tolerance or the rounds are not positive.
+
+    Source: Mei, Montanari and Nguyen (2018): rho is optimal iff it lives where Psi is least.
+    """
+    if not tolerance > 0 or rounds < 1:
+        raise ValueError(f"expected tolerance > 0 and rounds >= 1, got {tolerance!r}, {rounds!r}")
+    if start is None:
+        u = search.domain.grid()[[np.argmin(np.sum((search.target - search.grid) ** 2, axis=1))]]
+        atoms = Atoms(search.domain.normalized(u), np.ones(1))
+    else:
+        atoms = _corrected(search, _started(search, start))
+    best: tuple[float, Atoms] | None = None
+    for done in range(1, rounds + 1):
+        atoms = slide(search, atoms)
+        residual = search.residual(atoms)
+        minima = search.potential_minima(residual)
+        gap = _gap(search, atoms, residual, minima)
+        if best is None or gap < best[0]:
+            best = gap, atoms
+        if gap <= tolerance:
+            break
+        level = -float(residual @ (search.target - residual))
+        lower = minima.u[minima.values < level]
+        atoms = _merged(search, _corrected(search, np.concatenate([atoms.u, lower])))
+    gap, atoms = best if best is not None else (gap, atoms)
+    residual = search.residual(atoms)
+    risk = float(residual @ residual)
+    return Minimum(_measure(search, atoms), risk, gap, max(risk - gap, 0.0), done)
+
+
+def duality_gap(search: Search, measure: Measure) -> float:
+    """Return the bound 2 (int Psi d rho - inf Psi(.; rho)) on R(rho) - inf R.
+
+    It follows from convexity: R(rho') - R(rho) >= 2 int Psi(.; rho) d(rho' - rho). The infimum is
+    over the domain, infinity included.
+
+    Args:
+        search: the problem on the grid on which the infimum is looked for.
+        measure: rho, of any atoms.
+    """
+    atoms = Atoms(search.domain.coordinates(measure.omega), measure.mass)
+    features = search.problem.features(measure.omega) * np.sqrt(search.problem.weights)
+    residual = search.target - measure.mass @ features
+    return _gap(search, atoms, residual, search.potential_minima(residual))
+
+
+def least_squares_masses(features: Floats, target: Floats) -> Floats:
+    """Return the masses p >= 0, sum p = 1, that minimise |target - p F|, exactly.
+
+    With sum p = 1, target - p F = -p M for M = F - target. Non-negative least squares of
+    |x M|^2 + (1 - sum x)^2 over x >= 0 has x = t p: for a direction p the best t leaves
+    v / (1 + v), v = |p M|^2, which grows with v. So x / sum x is the solution, with no penalty to
+    choose and none of its error.
+
+    Args:
+        features: F, shape (J, Q).
+        target: b, shape (Q,).
+
+    Returns:
+        p, shape (J,), zero but for at most Q + 1 entries.
+
+    Source: Lawson and Hanson (1974), Solving Least Squares Problems, for the solver.
+    """
+    matrix = np.vstack([(features - target).T, np.ones(len(features))])
+    x, _ = nnls(matrix, np.append(np.zeros(len(target)), 1.0), maxiter=30 * len(features) + 100)
+    return np.asarray(x / x.sum(), dtype=np.float64)
+
+
+def _gap(search: Search, atoms: Atoms, residual: Floats, minima: Minima) -> float:
+    level = -float(residual @ (search.target - residual))
+    # An atom may lie lower than what the local searches found, by their last step.
+    lowest = min(float(minima.values[0]), float(np.min(-(search.features(atoms.u) @ residual))))
+    return max(2 * (level - lowest), 0.0)
+
+
+def _started(search: Search, start: Measure) -> Floats:
+    u = search.domain.coordinates(np.asarray(start.omega, dtype=np.float64))
+    if (linear := search.domain.linear) is None:
+        return u
+    ends = [np.array(u), np.array(u)]
+    ends[0][:, linear], ends[1][:, linear] = 0.0, 1.0
+    return np.concatenate(ends)
+
+
+def _corrected(search: Search, u: Floats) -> Atoms:
+    """Return the best masses on given atoms, and only the atoms that get some."""
+    mass = least_squares_masses(search.features(u), search.target)
+    kept = mass > 0
+    return Atoms(u[kept], mass[kept])
+
+
+def _merged(search: Search, atoms: Atoms) -> Atoms:
+    """Return atoms without near duplicates: a group becomes one, at its centre of mass.
+
+    A curved feature between two grid points looks like two atoms. The group is one only if, after
+    sliding, the risk is no larger than that of the separate atoms.
+    """
+    cell = NEAR / (search.domain.points - 1)
+    rest = atoms
+    groups: list[Atoms] = []
+    while len(rest.mass):
+        near = np.max(np.abs(rest.u - rest.u[0]), axis=1) <= cell
+        near &= search.domain.infinite(rest.u) == search.domain.infinite(rest.u[:1])[0]
+        mass = rest.mass[near]
+        groups.append(Atoms(mass @ rest.u[near] / mass.sum(), mass.sum()))
+        rest = Atoms(rest.u[~near], rest.mass[~near])
+    if len(groups) == len(atoms.mass):
+        return atoms
+    u = search.domain.normalized(np.clip(np.stack([group.u for group in groups]), 0.0, 1.0))
+    one = slide(search, Atoms(u, np.array([group.mass for group in groups])))
+    before, after = search.residual(atoms), search.residual(one)
+    return one if after @ after <= before @ before else atoms
+
+
+def _measure(search: Search, atoms: Atoms) -> Measure:
+    omega = search.domain.omega(atoms.u)
+    order = np.lexsort(omega.T[::-1])
+    return Measure(omega[order], atoms.mass[order] / atoms.mass.sum())
