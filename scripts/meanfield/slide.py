@@ -9,8 +9,13 @@ Floats = NDArray[np.float64]
 
 MOST_STEPS = 25
 HALVINGS = 12
-DECREASE = 1e-15
-"""Decrease of the risk that a step must promise: below it lies rounding."""
+
+LAST = 1e-12
+"""Decrease of the risk promised by a step that is the last: nearer, Newton's method sees more of
+the minimum than the risk, which is flat to its rounding there."""
+
+ROUNDING = 1e-14
+"""By how much the last step may seem to raise the risk."""
 
 
 def slide(search: Search, atoms: Atoms) -> Atoms:
@@ -28,15 +33,17 @@ def slide(search: Search, atoms: Atoms) -> Atoms:
         atoms: where to start, of positive mass.
 
     Returns:
-        Atoms whose risk is no larger.
+        Atoms whose risk is no larger, but for rounding.
     """
     residual = search.residual(atoms)
     risk = float(residual @ residual)
     for _ in range(MOST_STEPS):
         step, promised = _newton_step(search, atoms, residual)
-        if promised < DECREASE:
-            break
         longest = _longest(atoms.mass, step.mass)
+        if promised < LAST:
+            tried = _moved(search, atoms, step, longest)
+            rest = search.residual(tried)
+            return tried if rest @ rest <= risk + ROUNDING else atoms
         for halving in range(HALVINGS):
             length = longest * 0.5**halving
             tried = _moved(search, atoms, step, length)

@@ -149,7 +149,7 @@ def curvature(problem: Problem, point: PointMass) -> float:
 def sphere_thresholds(
     make: Callable[[float], Problem], domain: Domain, largest: float = 0.95, scan: int = 39
 ) -> Thresholds:
-    """Return the interval of Delta on which the best sphere is optimal, and where it turns unstable.
+    """Return where in Delta the best sphere is optimal, and where it turns unstable.
 
     The margin of Lemma 1 and the curvature are scanned on a uniform grid of Delta and their changes
     of sign found by bisection (Brent). If the sphere is optimal on several intervals, the widest is

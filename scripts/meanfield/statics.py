@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 
 from meanfield.measure import Measure
 from meanfield.search import Atoms, Minima, Search
-from meanfield.slide import slide
+from meanfield.slide import ROUNDING, slide
 
 Floats = NDArray[np.float64]
 
@@ -81,20 +81,21 @@ def minimize_risk(
         atoms = Atoms(search.domain.normalized(u), np.ones(1))
     else:
         atoms = _corrected(search, _started(search, start))
-    best: tuple[float, Atoms] | None = None
-    for done in range(1, rounds + 1):
+    done, best = 0, (np.inf, atoms)
+    while True:
+        done += 1
         atoms = slide(search, atoms)
         residual = search.residual(atoms)
         minima = search.potential_minima(residual)
         gap = _gap(search, atoms, residual, minima)
-        if best is None or gap < best[0]:
+        if gap < best[0]:
             best = gap, atoms
-        if gap <= tolerance:
+        if gap <= tolerance or done >= rounds:
             break
         level = -float(residual @ (search.target - residual))
         lower = minima.u[minima.values < level]
         atoms = _merged(search, _corrected(search, np.concatenate([atoms.u, lower])))
-    gap, atoms = best if best is not None else (gap, atoms)
+    gap, atoms = best
     residual = search.residual(atoms)
     risk = float(residual @ residual)
     return Minimum(_measure(search, atoms), risk, gap, max(risk - gap, 0.0), done)
@@ -181,7 +182,7 @@ def _merged(search: Search, atoms: Atoms) -> Atoms:
     u = search.domain.normalized(np.clip(np.stack([group.u for group in groups]), 0.0, 1.0))
     one = slide(search, Atoms(u, np.array([group.mass for group in groups])))
     before, after = search.residual(atoms), search.residual(one)
-    return one if after @ after <= before @ before else atoms
+    return one if after @ after <= before @ before + ROUNDING else atoms
 
 
 def _measure(search: Search, atoms: Atoms) -> Measure:
