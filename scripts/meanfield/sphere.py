@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from meanfield.domain import Domain
 from meanfield.problem import Problem
-from meanfield.search import MOST_MINIMA, Atoms, Minima, Search, on_grid
+from meanfield.search import MOST_MINIMA, Minima, Search, on_grid
 from meanfield.slide import slide
 
 Floats = NDArray[np.float64]
@@ -72,7 +72,7 @@ def best_point(search: Search) -> PointMass:
     domain = search.domain
     if domain.linear is None:
         found = _lowest(search, lambda features: np.sum((search.target - features) ** 2, axis=1))
-        place = slide(search, Atoms(found, np.ones(1))).u
+        place = slide(search, found).u
         omega = domain.omega(place)
     else:
         axis = domain.axes[domain.linear]

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from meanfield.measure import Measure
 from meanfield.search import Atoms, Minima, Search
-from meanfield.slide import ROUNDING, slide
+from meanfield.slide import slide
 
 Floats = NDArray[np.float64]
 
@@ -77,14 +76,14 @@ def minimize_risk(
     if not tolerance > 0 or rounds < 1:
         raise ValueError(f"expected tolerance > 0 and rounds >= 1, got {tolerance!r}, {rounds!r}")
     if start is None:
-        u = search.domain.grid()[[np.argmin(np.sum((search.target - search.grid) ** 2, axis=1))]]
-        atoms = Atoms(search.domain.normalized(u), np.ones(1))
+        misfit = np.sum((search.target - search.grid) ** 2, axis=1)
+        u = search.domain.normalized(search.domain.grid()[[np.argmin(misfit)]])
     else:
-        atoms = _corrected(search, _started(search, start))
-    done, best = 0, (np.inf, atoms)
+        u = _started(search, start)
+    done, best = 0, (np.inf, Atoms(u, np.ones(len(u)) / len(u)))
     while True:
         done += 1
-        atoms = slide(search, atoms)
+        atoms = _merged(search, slide(search, u))
         residual = search.residual(atoms)
         minima = search.potential_minima(residual)
         gap = _gap(search, atoms, residual, minima)
@@ -93,8 +92,7 @@ def minimize_risk(
         if gap <= tolerance or done >= rounds:
             break
         level = -float(residual @ (search.target - residual))
-        lower = minima.u[minima.values < level]
-        atoms = _merged(search, _corrected(search, np.concatenate([atoms.u, lower])))
+        u = np.concatenate([atoms.u, minima.u[minima.values < level]])
     gap, atoms = best
     residual = search.residual(atoms)
     risk = float(residual @ residual)
@@ -117,28 +115,6 @@ def duality_gap(search: Search, measure: Measure) -> float:
     return _gap(search, atoms, residual, search.potential_minima(residual))
 
 
-def least_squares_masses(features: Floats, target: Floats) -> Floats:
-    """Return the masses p >= 0, sum p = 1, that minimise |target - p F|, exactly.
-
-    With sum p = 1, target - p F = -p M for M = F - target. Non-negative least squares of
-    |x M|^2 + (1 - sum x)^2 over x >= 0 has x = t p: for a direction p the best t leaves
-    v / (1 + v), v = |p M|^2, which grows with v. So x / sum x is the solution, with no penalty to
-    choose and none of its error.
-
-    Args:
-        features: F, shape (J, Q).
-        target: b, shape (Q,).
-
-    Returns:
-        p, shape (J,), zero but for at most Q + 1 entries.
-
-    Source: Lawson and Hanson (1974), Solving Least Squares Problems, for the solver.
-    """
-    matrix = np.vstack([(features - target).T, np.ones(len(features))])
-    x, _ = nnls(matrix, np.append(np.zeros(len(target)), 1.0), maxiter=30 * len(features) + 100)
-    return np.asarray(x / x.sum(), dtype=np.float64)
-
-
 def _gap(search: Search, atoms: Atoms, residual: Floats, minima: Minima) -> float:
     level = -float(residual @ (search.target - residual))
     # An atom may lie lower than what the local searches found, by their last step.
@@ -155,34 +131,25 @@ def _started(search: Search, start: Measure) -> Floats:
     return np.concatenate(ends)
 
 
-def _corrected(search: Search, u: Floats) -> Atoms:
-    """Return the best masses on given atoms, and only the atoms that get some."""
-    mass = least_squares_masses(search.features(u), search.target)
-    kept = mass > 0
-    return Atoms(u[kept], mass[kept])
-
-
 def _merged(search: Search, atoms: Atoms) -> Atoms:
     """Return atoms without near duplicates: a group becomes one, at its centre of mass.
 
-    A curved feature between two grid points looks like two atoms. The group is one only if, after
-    sliding, the risk is no larger than that of the separate atoms.
+    A group is one only if, after sliding, the risk is no larger than that of the separate atoms.
     """
     cell = NEAR / (search.domain.points - 1)
-    rest = atoms
-    groups: list[Atoms] = []
-    while len(rest.mass):
-        near = np.max(np.abs(rest.u - rest.u[0]), axis=1) <= cell
-        near &= search.domain.infinite(rest.u) == search.domain.infinite(rest.u[:1])[0]
-        mass = rest.mass[near]
-        groups.append(Atoms(mass @ rest.u[near] / mass.sum(), mass.sum()))
-        rest = Atoms(rest.u[~near], rest.mass[~near])
+    infinite = search.domain.infinite(atoms.u)
+    rest, groups = np.arange(len(atoms.mass)), []
+    while rest.size:
+        near = np.max(np.abs(atoms.u[rest] - atoms.u[rest[0]]), axis=1) <= cell
+        near &= infinite[rest] == infinite[rest[0]]
+        groups.append(rest[near])
+        rest = rest[~near]
     if len(groups) == len(atoms.mass):
         return atoms
-    u = search.domain.normalized(np.clip(np.stack([group.u for group in groups]), 0.0, 1.0))
-    one = slide(search, Atoms(u, np.array([group.mass for group in groups])))
+    centres = [np.average(atoms.u[group], axis=0, weights=atoms.mass[group]) for group in groups]
+    one = slide(search, np.stack(centres))
     before, after = search.residual(atoms), search.residual(one)
-    return one if after @ after <= before @ before + ROUNDING else atoms
+    return one if after @ after <= before @ before else atoms
 
 
 def _measure(search: Search, atoms: Atoms) -> Measure:
