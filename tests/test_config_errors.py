@@ -111,7 +111,7 @@ def project(tmp_path: Path) -> Project:
             "title:",
             "sweep: {law.detla: [0]}\ntitle:",
             "sweep.law.detla: unknown key; expected a dotted key below one of law, neuron, "
-            "initial, time, sgd, dd; did you mean 'law.delta'?",
+            "initial, time, sgd, dd, statics; did you mean 'law.delta'?",
         ),
         (
             "title:",

@@ -31,7 +31,7 @@ class PointMass(NamedTuple):
         omega: its place, shape (k,).
         risk: R(delta_omega).
         margin: the least of Psi(.; delta_omega) elsewhere less Psi(omega; delta_omega): over the
-            other local minima of Psi and the ends of an only coordinate, infinity included. Lemma
+            other local minima of Psi, infinity, and 0 if the radius is the only coordinate. Lemma
             1: delta_omega minimises R over all measures iff the margin is >= 0.
     """
 
@@ -152,8 +152,9 @@ def sphere_thresholds(
     """Return where in Delta the best sphere is optimal, and where it turns unstable.
 
     The margin of Lemma 1 and the curvature are scanned on a uniform grid of Delta and their changes
-    of sign found by bisection (Brent). If the sphere is optimal on several intervals, the widest is
-    meant.
+    of sign found by Brent's method. If the sphere is optimal on several intervals, the widest is
+    meant; one narrower than the scan's spacing may be missed; one that reaches an end of the scan
+    ends there.
 
     Args:
         make: Delta -> problem of one invariant, the radius.
