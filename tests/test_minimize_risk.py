@@ -61,7 +61,7 @@ def test_the_stored_measure_has_the_stored_risk_and_potential(single: xr.Dataset
     radii = single.radius.values[:, np.newaxis]
     np.testing.assert_allclose(single.potential, potential(problem, measure, radii), atol=1e-14)
     # Optimal: the potential is nowhere below its level on the atoms, infinity among them.
-    level = float(single.mass @ potential(problem, measure, single.omega.values))
+    level = float(measure.mass @ potential(problem, measure, measure.omega))
     assert float(single.potential.min()) >= level - 1e-9
     assert float(single.potential_infinity) == pytest.approx(level, abs=1e-9)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import LinearConstraint, minimize
 
 from meanfield.domain import make_domain
 from meanfield.search import on_grid
@@ -36,7 +36,7 @@ def test_masses_on_a_coarse_grid_agree_with_two_general_solvers(delta: float) ->
         jac=lambda p: 2 * (gram @ p - pull),
         method="SLSQP",
         bounds=[(0, 1)] * len(start),
-        constraints={"type": "eq", "fun": lambda p: p.sum() - 1, "jac": np.ones_like},
+        constraints=LinearConstraint(np.ones(len(start)), 1, 1),
         options={"ftol": 1e-14, "maxiter": 1000},
     )
     assert risk(mass) == pytest.approx(by_programming.fun, abs=1e-9)

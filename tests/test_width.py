@@ -37,9 +37,9 @@ def test_second_moment_at_infinite_scale() -> None:
         PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)),
         PiecewiseLinear((0.0,), (0.0,), 0, 1),
     )
-    limit, near = second_moment(bounded, np.array([np.inf, 1e9]))
+    limit, near = second_moment(bounded, np.array([np.inf, 1e4]))
     assert limit == (2.5**2 + 7.5**2) / 2
-    assert near == pytest.approx(limit, rel=1e-7)
+    assert near == pytest.approx(limit, rel=1e-3)
     assert second_moment(growing, np.array([np.inf]))[0] == np.inf
 
 
