@@ -15,6 +15,7 @@ from meanfield.measure import Measure
 from meanfield.neurons import Ridge
 from meanfield.problem import make_problem
 from meanfield.search import on_grid
+from meanfield.slide import least_squares_masses
 from meanfield.statics import duality_gap, minimize_risk
 from statics_problems import anisotropic, isotropic, perceptrons, sphere_limit
 
@@ -78,6 +79,19 @@ def test_the_certificate_holds_on_a_finer_grid(problem: Any, domain: Domain) -> 
     finer = {1: 10 * domain.points, 2: 10 * domain.points, 3: 3 * domain.points}
     fine = Domain(domain.axes, finer[len(domain.searched)])
     assert duality_gap(on_grid(problem, fine), minimum.measure) <= 1e-8
+
+
+@pytest.mark.parametrize("points", [400, 4001])
+def test_the_gap_sees_between_the_points_of_its_own_grid(points: int) -> None:
+    """At Delta = 0.8, where the potential has a flat part at its lowest level besides."""
+    problem = make_problem(IsotropicGaussians(40, 0.8), RAMP, 24)
+    least = minimize_risk(on_grid(problem, RADIUS)).risk
+    search = on_grid(problem, make_domain(("r",), points=points))
+    mass = least_squares_masses(search.grid, search.target)
+    measure = Measure(search.domain.omega(search.domain.grid())[mass > 0], mass[mass > 0])
+    excess = float(risk(problem, measure)) - least
+    assert excess > 1e-9
+    assert excess <= duality_gap(search, measure) < 1e3 * excess
 
 
 def test_minima_do_not_depend_on_grid_or_start() -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter
+from scipy.ndimage import label, minimum_filter, minimum_position
 
 Floats = NDArray[np.float64]
 
@@ -155,7 +155,7 @@ class Domain:
         result[self.infinite(u)[:, np.newaxis] & self.unbounded] = 1.0
         return result
 
-    def local_minima(self, values: Floats, most: int) -> Floats:
+    def local_minima(self, values: Floats, noise: float, most: int) -> Floats:
         """Return where values on the grid, shape (G,), are no larger than at all neighbors.
 
         Infinity is always among them, and does not count as a neighbor: it is next to all large
@@ -163,6 +163,7 @@ class Domain:
 
         Args:
             values: numbers at the points of `grid`.
+            noise: differences that are rounding.
             most: how many are returned at most, and as many at infinity.
 
         Returns:
@@ -171,8 +172,14 @@ class Domain:
         points = self.grid()
         infinite = self.infinite(points)
         finite = np.where(infinite, np.inf, values)
-        around = minimum_filter(finite.reshape(self.shape), size=3, mode="nearest").ravel()
-        lowest = np.flatnonzero((finite == around) & np.isfinite(finite))
+        table = finite.reshape(self.shape)
+        around = minimum_filter(table, size=3, mode="nearest")
+        # Where features are flat values differ by rounding: all of such a part is one minimum.
+        parts, count = label(
+            (table <= around + noise) & np.isfinite(table), np.ones((3,) * table.ndim)
+        )
+        lowest = np.array(minimum_position(table, parts, np.arange(1, count + 1)), dtype=int)
+        lowest = np.ravel_multi_index(tuple(lowest.T), self.shape)
         lowest = lowest[np.argsort(finite[lowest], kind="stable")][:most]
         _, beyond = np.unique(self.normalized(points[infinite]), axis=0, return_index=True)
         beyond = np.flatnonzero(infinite)[beyond]

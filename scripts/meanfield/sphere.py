@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from meanfield.domain import Domain
+from meanfield.domain import ROUNDING, Domain
 from meanfield.problem import Problem
 from meanfield.search import MOST_MINIMA, Minima, Search, on_grid
 from meanfield.slide import slide
@@ -106,7 +106,8 @@ def _lowest(search: Search, function: Callable[[Floats], Floats]) -> Floats:
         # A point of the line through 0 and the upper end stands for all output weights.
         lower = domain.grid()[:, domain.linear] == 0.0
         values = np.where(lower, np.inf, values)
-    start = domain.local_minima(values, MOST_MINIMA)
+    noise = ROUNDING * (search.largest**2 + float(search.target @ search.target))
+    start = domain.local_minima(values, noise, MOST_MINIMA)
     start = start[np.isfinite(function(search.features(start)))]
     u, found = domain.descend(lambda u: function(search.features(u)), start)
     return u[[np.argmin(found)]]
