@@ -60,8 +60,8 @@ def certified(delta: float) -> Result:
 def figure_2() -> None:
     """Everything that Figure 2 shows of the theory: minima and spheres at 181 values of Delta."""
     from meanfield.domain import make_domain
+    from meanfield.point_mass import best_point
     from meanfield.search import on_grid
-    from meanfield.sphere import best_point
     from meanfield.statics import minimize_risk
 
     domain = make_domain(("r",))
@@ -75,7 +75,7 @@ def figure_2() -> None:
 def thresholds() -> None:
     """Lemma 1's interval and the limit of stability."""
     from meanfield.domain import make_domain
-    from meanfield.sphere import sphere_thresholds
+    from meanfield.point_mass import sphere_thresholds
 
     sphere_thresholds(make, make_domain(("r",)))
 

@@ -30,7 +30,7 @@ LAYERS = (
     ("choices",),
     ("random",),
     ("compiled",),
-    ("statics", "sphere"),
+    ("statics", "point_mass"),
     ("slide",),
     ("search",),
     ("flow", "width", "evaluation"),

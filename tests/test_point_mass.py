@@ -10,10 +10,10 @@ from meanfield.activations import PiecewiseLinear
 from meanfield.domain import make_domain
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
+from meanfield.point_mass import PointMass, best_point, curvature, sphere_thresholds
 from meanfield.problem import Problem, make_problem
 from meanfield.search import on_grid
 from meanfield.special import SphericalMean
-from meanfield.sphere import PointMass, best_point, curvature, sphere_thresholds
 from meanfield.statics import minimize_risk
 from statics_problems import anisotropic, isotropic, perceptrons, sphere_limit
 
