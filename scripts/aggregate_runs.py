@@ -1,10 +1,10 @@
 """Gather the runs of an experiment into one file, and measure how far SGD is from its limit.
 
 In: every run_sgd and solve_dd result of the experiment; the table of its points.
-Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between
-the two at the snapshots for every invariant, the same distances for independent draws from the limit,
-and the means of both at all times). A group holds the points that have what it shows, and is absent
-if none has.
+Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between the
+two at the snapshots for every invariant, the same distances for independent draws from the
+limit, and the means of both at all times). A group holds the points that have what it shows, and is
+absent if none has.
 """
 
 from collections.abc import Mapping, Sequence

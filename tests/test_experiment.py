@@ -25,7 +25,7 @@ EXPERIMENT: dict[str, Any] = {
     "initial": {"kind": "gaussian", "scale": 0.8},
     "time": {"horizon": 10, "snapshots": [0, 0.1, 10]},
     "sgd": {"neurons": 800, "step_size": 1e-6},
-    "figure": {"layout": "figure_1", "histogram_times": [0, 10]},
+    "figure": {"kind": "figure_1", "histogram_times": [0, 10]},
 }
 
 
@@ -133,7 +133,15 @@ def test_numbers_are_accepted_in_every_spelling(key: str, value: Any, expected: 
         ("dd.nodes", 0),
         ("dd.tolerance", 0),
         ("dd.tolerance", 1),
-        ("figure.layout", "figure_9"),
+        ("figure.kind", "figure_9"),
+        ("seeds", []),
+        ("seeds", [1, 1]),
+        ("seeds", [-1]),
+        ("seeds", 3),
+        ("film", {"stills": [0, 3]}),  # no snapshot
+        ("film", {"stills": [0, 10], "frames": 1}),
+        ("film", {"stills": [0, 10], "points": []}),
+        ("film", {"stills": [0, 10], "points": ["base", "base"]}),
         ("figure.histogram_times", [0, 0.5]),
         ("figure.histogram_times", [10, 0]),
         ("figure.histogram_times", []),

@@ -9,15 +9,15 @@ from meanfield.digests import SCRIPTS, local_imports
 # From the top to the bottom; modules of one line may not import one another, save the settings.
 LAYERS = (
     ("plan",),
-    ("training", "stage", "radial_figure"),
-    ("figures", "checkpoint", "progress"),
+    ("training", "stage", "radial_figure", "radial_film"),
+    ("figures", "animation", "checkpoint", "progress"),
     ("store",),
     ("provenance",),
     ("config_files",),
     ("points", "config_errors"),
     ("config", "nested"),
     ("experiment",),
-    ("settings_laws", "settings_initial", "settings_dynamics"),
+    ("settings_laws", "settings_initial", "settings_dynamics", "settings_figures"),
     ("settings_neurons",),
     ("settings_fields",),
     ("sgd/engine", "sgd/prediction"),

@@ -6,64 +6,18 @@ are all made from them.
 """
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from meanfield.settings_dynamics import Dd, Sgd, Time
-from meanfield.settings_fields import (
-    Number,
-    Numbers,
-    Section,
-    Whole,
-    dotted_keys,
-    increasing,
-    problem,
-    setting,
-)
+from meanfield.settings_fields import Section, Whole, dotted_keys, problem, seed_keys, setting
+from meanfield.settings_figures import FigureSettings, FilmSettings
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
 from meanfield.settings_neurons import NeuronSettings, PiecewiseLinearSettings
 
 SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd")
-
-
-class Figure(Section):
-    """How the aggregate of an experiment is drawn."""
-
-    layout: Literal["figure_1"] = setting("The kind of drawing.", allowed="`figure_1`")
-    histogram_times: Numbers = setting(
-        "Times whose histograms of ‖w‖ are drawn, one panel each.",
-        allowed="a list of 1 to 6 strictly increasing numbers, each among the snapshots",
-        unit="1",
-        symbol="t",
-        min_length=1,
-        max_length=6,
-        provenance="Figure 1: these times [C]",
-    )
-    bins: Whole = setting(
-        "Number of bins of a histogram.",
-        allowed="a whole number, at least 1",
-        unit="count",
-        default=40,
-        ge=1,
-    )
-
-    inner_radius: Number | None = setting(
-        "The mass below this norm is written into the histograms, and its peak, which would dwarf "
-        "the rest, does not set their vertical scale; null: there is no such mass.",
-        allowed="a number above 0, or null",
-        unit="1",
-        symbol="r",
-        default=None,
-        gt=0,
-        provenance="Figure 1: 0.25 [C]",
-    )
-
-    @field_validator("histogram_times")
-    @classmethod
-    def _check_order(cls, times: Numbers) -> Numbers:
-        return increasing(times)
 
 
 class Experiment(Section):
@@ -95,9 +49,21 @@ class Experiment(Section):
         default=Dd(),
         symbol="DD",
     )
-    figure: Figure | None = setting(
-        "The drawing; without it the experiment ends with its aggregate.",
+    seeds: tuple[Whole, ...] | None = setting(
+        "Keys of the random numbers, one run of SGD each; null: those of config.yaml.",
+        allowed="a list of distinct whole numbers, at least one, 0 <= seed < 2^64, or null",
+        default=None,
+        min_length=1,
+    )
+    figure: FigureSettings | None = setting(
+        "The drawing; without one the experiment ends with its aggregate.",
         allowed="the keys of `figure`, or null; null if `dd` is null",
+        default=None,
+        discriminator="kind",
+    )
+    film: FilmSettings | None = setting(
+        "A film of the law of ‖w‖; null: none.",
+        allowed="the keys of `film`, or null; null if `dd` is null",
         default=None,
     )
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = setting(
@@ -107,6 +73,11 @@ class Experiment(Section):
         + " to lists of distinct values, none empty",
         default={},
     )
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return seeds if seeds is None else seed_keys(seeds)
 
     @field_validator("sweep")
     @classmethod
@@ -140,11 +111,16 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
-    def _check_histogram_times(self) -> "Experiment":
-        for index, time in enumerate(self.figure.histogram_times if self.figure else ()):
-            if time not in self.time.snapshots:
-                expected = f"one of the snapshots, {', '.join(map(repr, self.time.snapshots))}"
-                raise problem(expected, ("figure", "histogram_times", index))
+    def _check_drawn_times(self) -> "Experiment":
+        drawn = {
+            ("figure", "histogram_times"): getattr(self.figure, "histogram_times", ()),
+            ("film", "stills"): self.film.stills if self.film else (),
+        }
+        for key, times in drawn.items():
+            for index, time in enumerate(times):
+                if time not in self.time.snapshots:
+                    expected = f"one of the snapshots, {', '.join(map(repr, self.time.snapshots))}"
+                    raise problem(expected, (*key, index))
         return self
 
     @model_validator(mode="after")
@@ -163,8 +139,9 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _check_limit(self) -> "Experiment":
         if self.dd is None:
-            if self.figure is not None:
-                raise problem("null: it draws the limit, and dd is null", ("figure",))
+            for name in ("figure", "film"):
+                if getattr(self, name) is not None:
+                    raise problem("null: it draws the limit, and dd is null", (name,))
             return self
         if reason := self._without_limit():
             raise problem(f"null, since the limit is not known {reason}", ("dd",))
