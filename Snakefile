@@ -15,6 +15,7 @@ include: "workflow/rules/run_sgd.smk"
 include: "workflow/rules/solve_dd.smk"
 include: "workflow/rules/aggregate_runs.smk"
 include: "workflow/rules/plot_figure_1.smk"
+include: "workflow/rules/plot_figure_4.smk"
 include: "workflow/rules/render_film.smk"
 include: "workflow/rules/audit.smk"
 

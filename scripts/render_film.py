@@ -19,6 +19,7 @@ from meanfield.radial_film import (
 )
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
+from meanfield.summaries import groups_of, swept_words
 
 
 def main(
@@ -33,14 +34,10 @@ def main(
 ) -> None:
     """Render the film of one point and write it with its stills, data and description."""
     tree = read_tree(aggregate)
-    selected = {
-        name: group.to_dataset().sel(point=settings["point"])
-        for name, group in tree.children.items()
-        if settings["point"] in group.point
-    }
+    selected = groups_of(tree, settings["point"])
     options = settings["film"]
     film = film_data(selected, options)
-    point = ", ".join(f"{key} = {value}" for key, value in settings["swept"].items())
+    point = swept_words(settings["swept"])
     title = f"{settings['title']} ({point})" if point else settings["title"]
     words = describe_film(title, film, options["stills"], selected["sgd"].sizes["seed"])
 

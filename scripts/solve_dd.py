@@ -1,8 +1,8 @@
 """Solve the distributional dynamics, the limit of SGD as N grows and epsilon shrinks.
 
 In: settings of law, neuron, initial measure, times, schedule and solver.
-Out: NetCDF with omega(time, atom, invariant), mass(atom), level(atom), density(time, radius), and
-risk, dissipation and the finite-width coefficient K, each (time).
+Out: NetCDF with omega(time, atom, invariant), mass(atom), level(atom), density(time, radius),
+potential(time, probe), and risk, dissipation and the finite-width coefficient K, each (time).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from meanfield import flow
-from meanfield.functionals import risk
+from meanfield.functionals import potential, risk
 from meanfield.laws import make_law
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.metrics import Quantiles
@@ -29,6 +29,9 @@ from meanfield.width import width_coefficients
 RADIUS_SPACING = 0.005
 """Width of the cells over which the density is stored; the same for all points of a sweep, so that
 their grids are parts of one another."""
+
+PROBES = 400
+"""Radii at which the potential is stored, spread so that half of them are below 1."""
 
 QUADRATURE_ERROR = 1e-4
 """Error of the risk from which on the quadrature over the data is reported as too coarse."""
@@ -60,6 +63,10 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
 
     edges = RADIUS_SPACING * np.arange(np.ceil(path.omega.max() / RADIUS_SPACING) + 2)
     density = [Quantiles(levels, omega[:, 0]).density(edges) for omega in path.omega]
+    # r = u / (1 - u): fine where the data turn sigma on, and as far as it saturates.
+    levels_of_probes = np.arange(PROBES) / PROBES
+    probes = levels_of_probes / (1 - levels_of_probes)
+    potentials = [potential(problem, measure, probes[:, np.newaxis]) for measure in measures]
     coefficients = [width_coefficients(problem, measure, law, neuron) for measure in measures]
     dataset = xr.Dataset(
         {
@@ -72,6 +79,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
             "width_coefficient": ("time", [k.total for k in coefficients]),
             "fluctuation_coefficient": ("time", [k.fluctuation for k in coefficients]),
             "density": (("time", "radius"), np.stack(density)),
+            "potential": (("time", "probe"), np.stack(potentials)),
             "steps": path.steps,
             "rejected_steps": path.rejected,
             "right_hand_sides": path.rhs_calls,
@@ -79,6 +87,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
         coords={
             "time": times,
             "radius": edges[:-1] + RADIUS_SPACING / 2,
+            "probe": probes,
             "invariant": list(problem.invariant_names),
         },
     )

@@ -45,6 +45,11 @@ def _stem(experiment: str, point: Point, points: tuple[Point, ...]) -> str:
     return experiment if len(points) == 1 else f"{experiment}_{_name(point)}"
 
 
+def _runs(point: Point) -> dict[str, str]:
+    """Return the names of the runs of a point that its experiment's aggregate collects."""
+    return {stage: point_id(point, stage) for stage in aggregated(point)}
+
+
 def _drawn(point: Point) -> dict[str, Any]:
     """Return what a picture says of a point."""
     return {"point": _name(point), "swept": dict(point.swept)}
@@ -167,7 +172,7 @@ class Plan:
                 "point": _name(point),
                 "swept": dict(point.swept),
                 "snapshots": list(point.settings.time.snapshots),
-                "runs": {stage: point_id(point, stage) for stage in aggregated(point)},
+                "runs": _runs(point),
                 # Known to the runs already: here so that the aggregate says what it was made from.
                 "settings": {stage: stage_settings(point, stage) for stage in aggregated(point)},
             }
@@ -190,7 +195,7 @@ class Plan:
         if figure is None:
             return
         if figure.whole:
-            drawn = {"points": [_drawn(point) for point in points]}
+            drawn = {"points": [_drawn(point) | {"runs": _runs(point)} for point in points]}
             pictures = [(experiment, WHOLE, points[0], drawn)]
         else:
             pictures = [

@@ -1,5 +1,7 @@
 """What the aggregate and the figures ask of stored runs."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import xarray as xr
 
@@ -29,3 +31,17 @@ def network_risk(sgd: xr.Dataset) -> xr.DataArray:
 def width(sgd: xr.Dataset) -> int:
     """Return the number N of neurons of a point; others of the aggregate may be wider."""
     return int(np.isfinite(sgd.omega.isel(seed=0, time=0, invariant=0)).sum())
+
+
+def groups_of(tree: xr.DataTree, point: str) -> dict[str, xr.Dataset]:
+    """Return the groups of an aggregate that hold a point, at that point."""
+    return {
+        name: group.to_dataset().sel(point=point)
+        for name, group in tree.children.items()
+        if point in group.point.values
+    }
+
+
+def swept_words(swept: Mapping[str, object]) -> str:
+    """Return swept settings in words, as in `law.delta = 0.5, sgd.neurons = 80`."""
+    return ", ".join(f"{key} = {value}" for key, value in swept.items())
