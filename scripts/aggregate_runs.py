@@ -1,10 +1,10 @@
 """Gather the runs of an experiment into one file, and measure how far SGD is from its limit.
 
-In: every run_sgd and solve_dd result of the experiment; the table of its points.
-Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between the
-two at the snapshots for every invariant, the same distances for independent draws from the
-limit, and the means of both at all times). A group holds the points that have what it shows, and is
-absent if none has.
+In: every run_sgd, solve_dd and minimize_risk result of the experiment; the table of its points.
+Out: NetCDF tree with groups /sgd, /dd, /statics (the results, by point) and /comparison (distances
+between the first two at the snapshots for every invariant, the same distances for independent draws
+from the limit, and the means of both at all times). A group holds the points that have what it
+shows, and is absent if none has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,9 @@ from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
 from meanfield.summaries import network_risk, with_absolute_offset
 
+GROUPS = {"run_sgd": "sgd", "solve_dd": "dd", "minimize_risk": "statics"}
+"""Group of the aggregate that holds the results of each stage."""
+
 DRAWS = 200
 """Sets of independent draws from the limit with which the distances of SGD are compared."""
 
@@ -34,24 +37,24 @@ def main(
     origin: Origin,
     run_sgd: Sequence[str | Path],
     solve_dd: Sequence[str | Path],
+    minimize_risk: Sequence[str | Path],
     aggregate: str | Path,
 ) -> None:
     """Collect the runs by point and compare them."""
-    files = {"run_sgd": run_sgd, "solve_dd": solve_dd}
+    files = {"run_sgd": run_sgd, "solve_dd": solve_dd, "minimize_risk": minimize_risk}
     runs = {stage: {Path(path).stem: read(path) for path in files[stage]} for stage in files}
     # Group -> point -> data set; a group holds the points that have one.
-    groups: dict[str, dict[str, xr.Dataset]] = {"sgd": {}, "dd": {}, "comparison": {}}
+    groups: dict[str, dict[str, xr.Dataset]] = {
+        group: {} for group in (*GROUPS.values(), "comparison")
+    }
     for row in settings["points"]:
         point, names = row["point"], row["runs"]
-        # Parameters stay in the run's own file: they are most of it, and no figure of the measure
-        # needs them.
-        if "run_sgd" in names:
-            groups["sgd"][point] = runs["run_sgd"][names["run_sgd"]].drop_vars(
-                ["theta", "theta_path"], errors="ignore"
-            )
-        if "solve_dd" in names:
-            groups["dd"][point] = runs["solve_dd"][names["solve_dd"]]
-        if {"run_sgd", "solve_dd"} <= set(names):
+        for stage, name in names.items():
+            # Parameters stay in the run's own file: they are most of it, and no figure of the
+            # measure needs them.
+            kept = runs[stage][name].drop_vars(["theta", "theta_path"], errors="ignore")
+            groups[GROUPS[stage]][point] = kept
+        if "run_sgd" in names and "solve_dd" in names:
             sgd, dd = groups["sgd"][point], groups["dd"][point]
             generator = np.random.default_rng(int(digest_of(origin.experiment, point), 16))
             groups["comparison"][point] = compare(sgd, dd, row["snapshots"], generator)

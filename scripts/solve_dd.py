@@ -20,7 +20,7 @@ from meanfield.measure import Measure, gaussian_radii
 from meanfield.metrics import Quantiles
 from meanfield.neurons import make_neuron
 from meanfield.problem import make_problem
-from meanfield.schedules import make_schedule
+from meanfield.schedules import Constant, make_schedule
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
@@ -45,7 +45,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     problem = make_problem(law, neuron, dd["nodes"])
     initial, levels = gaussian_radii(law.dimension, settings["initial"]["scale"], dd["atoms"])
     times = output_times(settings["time"])
-    schedule = make_schedule(settings["sgd"]["schedule"])
+    schedule = make_schedule(settings["sgd"]["schedule"]) if "sgd" in settings else Constant()
     # In tau = int xi dt the flow is autonomous; it is solved there and reported in t.
     path = flow.solve(problem, initial, schedule.integral(times), tolerance=dd["tolerance"])
     seconds = perf_counter() - started

@@ -16,8 +16,9 @@ from meanfield.settings_figures import FigureSettings, FilmSettings
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
 from meanfield.settings_neurons import NeuronSettings, PiecewiseLinearSettings
+from meanfield.settings_statics import Statics
 
-SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd")
+SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd", "statics")
 
 
 class Experiment(Section):
@@ -34,20 +35,35 @@ class Experiment(Section):
     neuron: NeuronSettings = setting(
         "The neurons.", allowed="the keys of `neuron`", symbol="σ*", discriminator="kind"
     )
-    initial: InitialSettings = setting(
+    initial: InitialSettings | None = setting(
         "The start: the law of w, or, with `kind: product`, those of a, b and w.",
-        allowed="the keys of `initial`",
+        allowed="the keys of `initial`, or null; null only if `sgd` and `dd` are",
         symbol="ρ₀",
         discriminator="kind",
     )
-    time: Time = setting("The times looked at.", allowed="the keys of `time`", symbol="t")
-    sgd: Sgd = setting("The run of SGD.", allowed="the keys of `sgd`")
+    time: Time | None = setting(
+        "The times looked at.",
+        allowed="the keys of `time`, or null; null only if `sgd` and `dd` are",
+        symbol="t",
+    )
+    sgd: Sgd | None = setting(
+        "The run of SGD; null for none. Its schedule is that of the limit too, which without it is "
+        "ξ = 1.",
+        allowed="the keys of `sgd`, or null",
+    )
     dd: Dd | None = setting(
         "The run of its limit; null for SGD alone. The limit is known for `isotropic_gaussians`, "
         "`ridge` neurons with a `piecewise_linear` activation, a `gaussian` start and no noise.",
         allowed="the keys of `dd`, or null",
         default=Dd(),
         symbol="DD",
+    )
+    statics: Statics | None = setting(
+        "The minimum of the risk over all measures; null for none. It is known for "
+        "`isotropic_gaussians` and `ridge` neurons with a `piecewise_linear` activation.",
+        allowed="the keys of `statics`, or null",
+        default=None,
+        symbol="inf R",
     )
     seeds: tuple[Whole, ...] | None = setting(
         "Keys of the random numbers, one run of SGD each; null: those of config.yaml.",
@@ -57,13 +73,13 @@ class Experiment(Section):
     )
     figure: FigureSettings | None = setting(
         "The drawing; without one the experiment ends with its aggregate.",
-        allowed="the keys of `figure`, or null; null if `dd` is null",
+        allowed="the keys of `figure`, or null; null if `sgd` or `dd` is",
         default=None,
         discriminator="kind",
     )
     film: FilmSettings | None = setting(
         "A film of the law of ‖w‖; null: none.",
-        allowed="the keys of `film`, or null; null if `dd` is null",
+        allowed="the keys of `film`, or null; null if `sgd` or `dd` is",
         default=None,
     )
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = setting(
@@ -94,7 +110,24 @@ class Experiment(Section):
         return sweep
 
     @model_validator(mode="after")
+    def _check_present(self) -> "Experiment":
+        if self.sgd is None and self.dd is None and self.statics is None:
+            raise problem(
+                "the keys of sgd: with sgd, dd and statics null, nothing is run", ("sgd",)
+            )
+        for name in ("initial", "time"):
+            needing = [each for each in ("sgd", "dd") if getattr(self, each) is not None]
+            if getattr(self, name) is None and needing:
+                raise problem(f"the keys of {name}, since {needing[0]} is not null", (name,))
+        for name in ("figure", "film"):
+            if getattr(self, name) is not None and self.sgd is None:
+                raise problem("null: it draws SGD, and sgd is null", (name,))
+        return self
+
+    @model_validator(mode="after")
     def _check_steps(self) -> "Experiment":
+        if self.sgd is None or self.time is None:
+            return self
         step, horizon, snapshots = self.sgd.step_size, self.time.horizon, self.time.snapshots
         where = ("sgd", "step_size")
         if not horizon / step < 2**63:
@@ -112,19 +145,22 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _check_drawn_times(self) -> "Experiment":
+        snapshots = self.time.snapshots if self.time else ()
         drawn = {
             ("figure", "histogram_times"): getattr(self.figure, "histogram_times", ()),
             ("film", "stills"): self.film.stills if self.film else (),
         }
         for key, times in drawn.items():
             for index, time in enumerate(times):
-                if time not in self.time.snapshots:
-                    expected = f"one of the snapshots, {', '.join(map(repr, self.time.snapshots))}"
+                if time not in snapshots:
+                    expected = f"one of the snapshots, {', '.join(map(repr, snapshots))}"
                     raise problem(expected, (*key, index))
         return self
 
     @model_validator(mode="after")
     def _check_start(self) -> "Experiment":
+        if self.initial is None:
+            return self
         product = self.initial.kind == "product"
         if self.neuron.kind == "ridge" and product:
             expected = "the law of w alone, since a neuron `ridge` has no other parameters"
@@ -158,16 +194,33 @@ class Experiment(Section):
             raise problem(expected, ("neuron", "activation", "knots", activation.knots.index(0.0)))
         return self
 
-    def _without_limit(self) -> str:
-        """Return why the limit cannot be solved, empty if it can."""
+    @model_validator(mode="after")
+    def _check_statics(self) -> "Experiment":
+        if self.statics is None:
+            return self
+        if reason := self._without_reduction():
+            raise problem(f"null, since the minimum is not known {reason}", ("statics",))
+        if self.statics.deltas is not None and not hasattr(self.law, "delta"):
+            expected = f"null, since the law {self.law.kind} has no delta"
+            raise problem(expected, ("statics", "deltas"))
+        return self
+
+    def _without_reduction(self) -> str:
+        """Return why the law and the neuron have no reduced problem, empty if they have one."""
         if self.law.kind != "isotropic_gaussians":
             return f"for the law {self.law.kind}"
         if self.neuron.kind != "ridge":
             return f"for the neuron {self.neuron.kind}"
         if self.neuron.activation.kind != "piecewise_linear":
             return f"for the activation {self.neuron.activation.kind}"
-        if self.initial.kind != "gaussian":
+        return ""
+
+    def _without_limit(self) -> str:
+        """Return why the limit cannot be solved, empty if it can."""
+        if reason := self._without_reduction():
+            return reason
+        if self.initial is not None and self.initial.kind != "gaussian":
             return f"from the start {self.initial.kind}"
-        if self.sgd.decay or self.sgd.inverse_temperature is not None:
+        if self.sgd is not None and (self.sgd.decay or self.sgd.inverse_temperature is not None):
             return "with weight decay or noise"
         return ""

@@ -15,10 +15,19 @@ RUN_STAGES: dict[str, tuple[str, ...]] = {
     "generate_data": (),
     "run_sgd": ("generate_data",),
     "solve_dd": (),
+    "minimize_risk": (),
 }
 """Stages that run once per point of a sweep, each with the stages whose results it reads."""
 
-AGGREGATED = ("run_sgd", "solve_dd")
+SECTIONS = {
+    "generate_data": "sgd",
+    "run_sgd": "sgd",
+    "solve_dd": "dd",
+    "minimize_risk": "statics",
+}
+"""Section of an experiment that asks for a run stage: where it is null, the stage is left out."""
+
+AGGREGATED = ("run_sgd", "solve_dd", "minimize_risk")
 """Stages whose results an experiment's aggregate collects."""
 
 WHOLE = "all"
@@ -26,8 +35,8 @@ WHOLE = "all"
 
 
 def stages_of(point: Point) -> list[str]:
-    """Return the run stages of a point, in order: without ``dd`` there is no limit to solve."""
-    return [stage for stage in RUN_STAGES if stage != "solve_dd" or point.settings.dd is not None]
+    """Return the run stages of a point, in order: those whose section is not null."""
+    return [stage for stage in RUN_STAGES if getattr(point.settings, SECTIONS[stage]) is not None]
 
 
 def aggregated(point: Point) -> list[str]:
@@ -171,7 +180,7 @@ class Plan:
             {
                 "point": _name(point),
                 "swept": dict(point.swept),
-                "snapshots": list(point.settings.time.snapshots),
+                "snapshots": list(point.settings.time.snapshots) if point.settings.time else [],
                 "runs": _runs(point),
                 # Known to the runs already: here so that the aggregate says what it was made from.
                 "settings": {stage: stage_settings(point, stage) for stage in aggregated(point)},

@@ -6,6 +6,7 @@ the rotations of its weight depends on the data through g(||w|| ||x||) alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -232,13 +233,15 @@ class TabulatedMean:
         return xp.asarray(filled)
 
 
+@lru_cache(maxsize=16)
 def tabulate(mean: SphericalMean) -> TabulatedMean:
     """Tabulate a spherical mean with checked errors of value and derivative.
 
     The grid is halved until, in every cell, g errs by less than ``VALUE_ERROR`` at the midpoint and
     g' by less than ``SLOPE_ERROR`` at the two points where the error of a Hermite cubic's slope
     peaks. Cells that fail at ``MOST_CELLS``, and their neighbors, are left to the closed form: in
-    low dimension g' has a fractional power next to |knot|.
+    low dimension g' has a fractional power next to |knot|. The last tables are kept: problems that
+    differ in the widths of the data alone share one.
 
     Args:
         mean: the closed form.

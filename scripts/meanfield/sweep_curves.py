@@ -105,7 +105,7 @@ def styles_of(data: pd.DataFrame) -> dict[tuple[str, Any], Style]:
 
 
 def draw_curves(axes: Axes, data: pd.DataFrame, styles: Mapping[tuple[str, Any], Style]) -> None:
-    """Draw the curves of one quantity on log t, SGD with the band of its seeds, the limit on top."""
+    """Draw the curves of one quantity on log t, with the band of the seeds and the limit on top."""
     times = data.loc[data["t"] > 0, "t"]
     keys = [
         key for key in data.columns if key not in {"quantity", "series", "t", "y", "low", "high"}

@@ -75,12 +75,13 @@ def self_interaction(law: Law, neuron: Neuron, omega: Floats) -> Floats:
 
 
 def second_moment(activation: Pieces, scale: Floats) -> Floats:
-    """Return E sigma(a G)^2 for G ~ N(0, 1) and standard deviations a >= 0, shape of ``scale``.
+    """Return E sigma(a G)^2 for G ~ N(0, 1) and 0 <= a <= inf, shape of ``scale``.
 
     On a piece sigma(t) = m t + b between knots, with g = t / a,
         int (m a g + b)^2 phi(g) dg = m^2 a^2 [Phi - g phi] - 2 m a b [phi] + b^2 [Phi].
     """
-    a = np.asarray(scale, dtype=float)[..., np.newaxis]
+    size = np.asarray(scale, dtype=float)
+    a = np.where(np.isinf(size), 1.0, size)[..., np.newaxis]
     with np.errstate(divide="ignore"):
         # At a = 0 the knots go to infinity (0/0 at a knot at 0, where sigma is continuous).
         inner = np.where(a > 0, np.asarray(activation.knots) / np.where(a > 0, a, 1.0), 0.0)
@@ -91,4 +92,8 @@ def second_moment(activation: Pieces, scale: Floats) -> Floats:
     m, b = activation.slopes, activation.intercepts
     pieces = (m * a) ** 2 * (phi_below - np.diff(first)) - 2 * m * a * b * phi + b**2 * phi_below
     at_zero = float(activation(np.zeros(1))[0]) ** 2
-    return np.where(a[..., 0] > 0, pieces.sum(axis=-1), at_zero)
+    # At a = inf all of G lies beyond the knots, half of it on either side.
+    bounded = m[0] == m[-1] == 0
+    at_infinity = float(b[0] ** 2 + b[-1] ** 2) / 2 if bounded else np.inf
+    finite = np.where(size > 0, pieces.sum(axis=-1), at_zero)
+    return np.where(np.isinf(size), at_infinity, finite)
