@@ -9,7 +9,8 @@ from scipy.integrate import solve_ivp
 
 from meanfield.activations import PiecewiseLinear
 from meanfield.config_files import load_yaml
-from meanfield.flow import Flow, FlowError, _interpolate, _Stepper, solve
+from meanfield.flow import Flow, solve
+from meanfield.flow_step import FlowError, Stepper
 from meanfield.functionals import field
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
@@ -64,10 +65,10 @@ def test_exact_solution() -> None:
 def test_one_step_has_order_five_and_its_interpolant_four() -> None:
     errors, inner = [], []
     for step in (0.2, 0.1):
-        stepper = _Stepper(Linear(), ATOM, 1e-9)
-        end, _, stages, _ = stepper.attempt(ATOM.omega, field(Linear(), *unpack(ATOM)), step)
-        errors.append(abs(end[0, 0] - (1 - np.exp(-2 * step))))
-        middle = _interpolate(ATOM.omega, end, stages, step, 0.4)
+        stepper = Stepper(Linear(), ATOM, 1e-9)
+        tried = stepper.attempt(ATOM.omega, field(Linear(), *unpack(ATOM)), step)
+        errors.append(abs(tried.path.end[0, 0] - (1 - np.exp(-2 * step))))
+        middle = tried.path.at(0.4)
         inner.append(abs(middle[0, 0] - (1 - np.exp(-0.8 * step))))
     # Local errors: one order more than the global one.
     assert np.log2(errors[0] / errors[1]) == pytest.approx(6, abs=0.3)
@@ -87,10 +88,11 @@ def test_observed_order_on_the_dynamics() -> None:
     reference = solve(PROBLEM, MEASURE, [0.5], tolerance=1e-13).omega[0]
     errors = []
     for count in (12, 48):
-        stepper = _Stepper(PROBLEM, MEASURE, 1e-9)
+        stepper = Stepper(PROBLEM, MEASURE, 1e-9)
         omega, here = MEASURE.omega, field(PROBLEM, *unpack(MEASURE))
         for _ in range(count):
-            omega, here, _, _ = stepper.attempt(omega, here, 0.5 / count)
+            tried = stepper.attempt(omega, here, 0.5 / count)
+            omega, here = tried.path.end, tried.after
         errors.append(np.max(np.abs(omega - reference)))
     assert np.log2(errors[0] / errors[1]) / 2 > 4.9
 
@@ -162,6 +164,12 @@ def test_dissipation_is_the_slope_of_the_risk() -> None:
     assert flow.dissipation[2] == pytest.approx(-slope, rel=1e-6)
 
 
+def test_the_risk_lost_is_the_dissipation_integrated(figure_1: Flow) -> None:
+    assert np.max(np.abs(figure_1.dissipation_error)) < 1e-5
+    late = solve(PROBLEM, MEASURE, [3.0, 5.0], tolerance=1e-6)
+    assert np.max(np.abs(late.dissipation_error)) < 1e-5
+
+
 def test_a_solution_does_not_depend_on_the_times_asked_for() -> None:
     few = solve(PROBLEM, MEASURE, [1.0], tolerance=1e-7)
     many = solve(PROBLEM, MEASURE, np.linspace(0, 1, 30), tolerance=1e-7)
@@ -188,7 +196,7 @@ def test_a_velocity_that_is_not_finite_is_an_error() -> None:
 
 def test_particles_that_change_places_are_an_error() -> None:
     pair = Measure(np.array([[0.0], [1.0]]), np.array([0.5, 0.5]))
-    stepper = _Stepper(Linear(), pair, 1e-6)
+    stepper = Stepper(Linear(), pair, 1e-6)
     stepper.check_order(np.array([[0.5], [0.5 - 1e-6]]), 0.0, 1.0)
     with pytest.raises(FlowError, match=r"changed places by 0\.1 "):
         stepper.check_order(np.array([[0.5], [0.4]]), 0.0, 1.0)
@@ -212,8 +220,3 @@ def test_running_out_of_steps_is_an_error() -> None:
 def test_bad_arguments(times: list[float], tolerance: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         solve(PROBLEM, MEASURE, times, tolerance=tolerance)
-
-
-def test_a_sticky_origin_is_refused() -> None:
-    with pytest.raises(ValueError, match="knot at 0 makes r = 0 a sticky point"):
-        solve(Linear(sticky_origin=True), ATOM, [1.0])

@@ -15,7 +15,7 @@ from meanfield.settings_fields import Section, Whole, dotted_keys, problem, seed
 from meanfield.settings_figures import FigureSettings, FilmSettings
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
-from meanfield.settings_neurons import NeuronSettings, PiecewiseLinearSettings
+from meanfield.settings_neurons import NeuronSettings
 from meanfield.settings_statics import Statics
 
 SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd", "statics")
@@ -181,17 +181,6 @@ class Experiment(Section):
             return self
         if reason := self._without_limit():
             raise problem(f"null, since the limit is not known {reason}", ("dd",))
-        if (
-            isinstance(
-                activation := getattr(self.neuron, "activation", None), PiecewiseLinearSettings
-            )
-            and 0.0 in activation.knots
-        ):
-            expected = (
-                "a knot other than 0, or dd: null. With one there the force on a neuron jumps at "
-                "w = 0, and the sticky point r = 0 that this makes is not supported yet"
-            )
-            raise problem(expected, ("neuron", "activation", "knots", activation.knots.index(0.0)))
         return self
 
     @model_validator(mode="after")
