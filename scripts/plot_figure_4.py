@@ -6,6 +6,7 @@ Out: the figure in every format asked for, the plotted data as CSV, and the figu
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -22,7 +23,7 @@ from meanfield.figures import (
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
 from meanfield.sweep_curves import curve_data, legend_handles, styles_of
-from meanfield.trap_figure import describe, draw_paths, draw_potential, potential_data
+from meanfield.trap_figure import SCALE, describe, draw_paths, draw_potentials, potential_data
 
 
 def main(
@@ -41,13 +42,16 @@ def main(
     seeds = tree["sgd"].sizes["seed"]
 
     use_style()
-    figure = plt.figure(figsize=(PAGE_WIDTH, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1.35, 1])
+    figure = plt.figure(figsize=(PAGE_WIDTH, 4.0), layout="constrained")
+    starts = potentials[SCALE].nunique()
+    grid = figure.add_gridspec(starts, 2, width_ratios=[1.5, 1])
+    left = figure.add_subplot(grid[:, 0])
+    right = [figure.add_subplot(grid[row, 1]) for row in range(starts)]
     styles = styles_of(curves)
     draw_paths(left, curves, styles)
-    draw_potential(right, potentials)
-    letter(left, "a")
-    letter(right, "b")
+    draw_potentials(right, potentials)
+    for axes, name in zip((left, *right), ascii_lowercase, strict=False):
+        letter(axes, name)
     handles = legend_handles(styles, seeds)
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import GifImagePlugin
 
 from meanfield.animation import Canvas, Pixels, save_gif
 from meanfield.figures import use_style
@@ -43,7 +43,7 @@ def test_a_film_plays_for_ever_and_carries_its_origin(tmp_path: Path) -> None:
     words = "A bar that grows. " * 30  # longer than one block of a GIF's comment
     save_gif(frames, path, rate=20, digest="abc123", alt_text=words)
     assert recorded_digest(path) == "abc123"
-    with Image.open(path) as film:
+    with GifImagePlugin.GifImageFile(path) as film:
         assert film.n_frames == 4
         assert film.info["loop"] == 0
         assert film.info["duration"] == 50

@@ -72,7 +72,7 @@ def save_gif(
         raise ValueError(f"a film needs frames of one shape, got {sorted(shapes)}")
     sampled = np.linspace(0, len(frames) - 1, min(SAMPLED, len(frames))).round().astype(int)
     montage = np.concatenate([frames[index] for index in sampled])
-    palette = Image.fromarray(montage).quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+    palette = _with_white(Image.fromarray(montage).quantize(COLOURS))
     # Without dithering: it would change pixels that stand still, and these cost no bytes.
     images = [
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
@@ -92,3 +92,11 @@ def save_gif(
             comment=comment,
             optimize=False,
         )
+
+
+def _with_white(palette: Image.Image) -> Image.Image:
+    """Return a palette whose lightest colour is white: averages leave the paper a shade darker."""
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[colours.sum(axis=1).argmax()] = 255
+    palette.putpalette(colours.ravel().tolist())
+    return palette

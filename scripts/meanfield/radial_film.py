@@ -126,7 +126,7 @@ class LawPanel:
         (self.line,) = axes.plot([], [], color=PALETTE["dd"], linestyle=DASHES["dd"], label="DD")
         self.title = axes.set_title(" ", pad=4)
         self.words = axes.text(0.03, 0.97, "", transform=axes.transAxes, va="top", size=7)
-        axes.set(xlim=(0, film.edges[-1]), ylim=(0, 1.3), yticks=[])
+        axes.set(xlim=(-0.015 * film.edges[-1], film.edges[-1]), ylim=(0, 1.3), yticks=[])
         axes.set_xlabel(r"norm of a weight vector, $r = \|w\|$")
         sns.despine(ax=axes)
 
@@ -138,7 +138,8 @@ class LawPanel:
     def show(self, frame: Frame) -> None:
         """Show one time."""
         self.bars.set_data(frame.heights / frame.peak)
-        shown = frame.density > 0
+        # With the empty cells beside it, a point mass is a spike.
+        shown = np.convolve(frame.density > 0, np.ones(3), mode="same") > 0
         self.line.set_data(self._film.radii[shown], frame.density[shown] / frame.peak)
         self.title.set_text(f"$t = {_time(frame.time)}$")
         words = ""
@@ -187,12 +188,13 @@ class RiskPanel:
 
 def film_frames(film: Film, heading: str) -> list[Pixels]:
     """Return the pictures of a film, one a frame."""
-    figure = plt.figure(figsize=(6.4, 3.0), layout="constrained")
+    figure = plt.figure(figsize=(6.4, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     law, risk = LawPanel(left, film), RiskPanel(right, film.risks)
     left.set_ylabel(r"density $\bar\rho_t(r)$, scaled")
     left.legend(loc="upper right")
-    left.set_title(heading, loc="left", size=7, pad=4)
+    if heading:
+        figure.suptitle(heading, size=8)
     right.legend(loc="best")
     canvas = Canvas(figure, [*law.moving, *risk.moving])
     pictures = []

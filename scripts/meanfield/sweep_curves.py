@@ -93,7 +93,7 @@ def styles_of(data: pd.DataFrame) -> dict[tuple[str, Any], Style]:
     steps = sorted(_values(data, "SGD", STEP_SIZE), key=float)
     for rank, step in enumerate(steps or [None]):
         share = rank / max(len(steps), 2)
-        label = "SGD" if step is None else rf"SGD, $\varepsilon = $ {_power(float(step))}"
+        label = "SGD" if step is None else rf"SGD, $\varepsilon = {_power(float(step))}$"
         dashes = [DASHES["sgd"], (0, (3, 1)), (0, (1, 1))][min(rank, 2)]
         styles["SGD", step] = Style(_towards_white(PALETTE["sgd"], share), dashes, 2.4, label)
     for kind in _values(data, "DD", LIMIT_DIMENSION) or [None]:
@@ -142,17 +142,9 @@ def legend_handles(styles: Mapping[tuple[str, Any], Style], seeds: int) -> list[
         for s in styles.values()
     ]
     if seeds > 1:
-        band = {"color": PALETTE["sgd"], "alpha": 0.25, "linewidth": 0}
-        handles.append(Patch(label=f"range of {seeds} seeds", **band))
+        label = f"range of {seeds} seeds"
+        handles.append(Patch(color=PALETTE["sgd"], alpha=0.25, linewidth=0, label=label))
     return handles
-
-
-def at_end(data: pd.DataFrame, quantity: str, series: str, **swept: Any) -> float:
-    """Return the last value of a curve."""
-    chosen = data[(data["quantity"] == quantity) & (data["series"] == series)]
-    for key, value in swept.items():
-        chosen = chosen[chosen[key] == value]
-    return float(chosen.loc[chosen["t"].idxmax(), "y"])
 
 
 def _values(data: pd.DataFrame, series: str, key: str) -> list[Any]:
@@ -166,7 +158,7 @@ def _power(value: float) -> str:
     if float(f"{value:.0e}") != value:
         return f"{value:g}"
     factor = "" if mantissa == "1" else rf"{mantissa} \times "
-    return f"${factor}10^{{{int(exponent)}}}$"
+    return f"{factor}10^{{{int(exponent)}}}"
 
 
 def _towards_white(colour: str, share: float) -> tuple[float, float, float]:

@@ -9,14 +9,11 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 
-from meanfield.figures import DASHES, PALETTE
+from meanfield.figures import PALETTE
 from meanfield.summaries import groups_of
 from meanfield.sweep_curves import STEP_SIZE, Style, draw_curves
 
 SCALE = "initial.scale"
-
-START_COLOURS = ("dd", "prediction", "neutral", "sgd")
-"""Roles whose colours tell the starts apart where no role is on display."""
 
 
 def potential_data(
@@ -61,7 +58,7 @@ def draw_paths(axes: Axes, data: pd.DataFrame, styles: Mapping[tuple[str, Any], 
     draw_curves(axes, risk, styles)
     axes.set(xlabel=r"time $t = k\varepsilon$", ylabel="risk $R$")
     axes.set_ylim(0, 1.12 * risk["y"].max())
-    inset = axes.inset_axes((0.15, 0.16, 0.42, 0.42))
+    inset = axes.inset_axes((0.6, 0.36, 0.38, 0.32))
     radius = data[data["quantity"] == "r"]
     draw_curves(inset, radius, styles)
     inset.set_ylim(0, 1.1 * radius["y"].max())
@@ -78,11 +75,11 @@ def _name_starts(axes: Axes, data: pd.DataFrame) -> None:
     limit = data[data["series"] == "DD"]
     top = axes.get_ylim()[1]
     for scale, curve in limit.groupby(SCALE):
-        last = curve.loc[curve["t"].idxmax()]
-        below = last["y"] > 0.5 * top
+        time, value = curve["t"].iloc[-1], curve["y"].iloc[-1]
+        below = value > 0.5 * top
         axes.annotate(
             rf"$\kappa = {scale:g}$",
-            (last["t"], last["y"]),
+            (time, value),
             xytext=(-2, -5 if below else 5),
             textcoords="offset points",
             ha="right",
@@ -91,24 +88,30 @@ def _name_starts(axes: Axes, data: pd.DataFrame) -> None:
         )
 
 
-def draw_potential(axes: Axes, data: pd.DataFrame) -> None:
-    """Draw the potential of each limit at the end, and where its mass is."""
-    for (scale, curve), role in zip(data.groupby(SCALE), START_COLOURS, strict=False):
+def draw_potentials(panels: Sequence[Axes], data: pd.DataFrame) -> None:
+    """Draw the potential of each limit at the end, one panel each, and where its mass is."""
+    for axes, (scale, curve) in zip(panels, data.groupby(SCALE), strict=True):
         line = curve[curve["quantity"] == "potential"]
         atoms = curve[curve["quantity"] == "atom"]
-        colour, dashes = PALETTE[role], DASHES[role]
-        label = rf"limit from $\kappa = {scale:g}$"
-        axes.plot(line["x"], line["y"], color=colour, linestyle=dashes, label=label)
+        axes.plot(line["x"], line["y"], color=PALETTE["neutral"])
         middle = atoms.iloc[len(atoms) // 2]
         axes.plot(
-            [middle["x"]], [middle["y"]], "o", color=colour, markersize=5, clip_on=False, zorder=4
+            middle["x"],
+            middle["y"],
+            "o",
+            color=PALETTE["dd"],
+            markersize=5,
+            clip_on=False,
+            zorder=4,
+            label=rf"median $r$ of $\rho_T$ from $\kappa = {scale:g}$",
         )
-    axes.set(xlabel=r"norm of a weight vector, $r = \|w\|$", ylabel=r"potential $\Psi(r; \rho_T)$")
-    axes.set_xlim(0, data["x"].max())
-    low, high = data["y"].min(), data["y"].max()
-    axes.set_ylim(low - 0.06 * (high - low), high + 0.3 * (high - low))
-    axes.legend(loc="upper right")
-    sns.despine(ax=axes)
+        axes.set_ylabel(r"$\Psi(r; \rho_T)$")
+        axes.set_xlim(0, line["x"].max())
+        low, high = line["y"].min(), line["y"].max()
+        axes.set_ylim(low - 0.06 * (high - low), high + 0.3 * (high - low))
+        axes.legend(loc="upper right", handletextpad=0.2)
+        sns.despine(ax=axes)
+    panels[-1].set_xlabel(r"norm of a weight vector, $r = \|w\|$")
 
 
 def describe(title: str, curves: pd.DataFrame, potentials: pd.DataFrame, seeds: int) -> str:
@@ -116,24 +119,26 @@ def describe(title: str, curves: pd.DataFrame, potentials: pd.DataFrame, seeds: 
     ends = curves.loc[curves["t"] == curves["t"].max()]
     sentences = []
     for scale, start in ends.groupby(SCALE):
-        value = {name: rows.set_index("quantity")["y"] for name, rows in start.groupby("series")}[
-            "DD"
-        ]
+        limit = start[start["series"] == "DD"]
+        risk, radius = (
+            float(limit.loc[limit["quantity"] == name, "y"].iloc[0]) for name in ("risk", "r")
+        )
         runs = start[(start["series"] == "SGD") & (start["quantity"] == "risk")]
+        steps = runs[STEP_SIZE] if STEP_SIZE in runs else [None] * len(runs)
         reached = " and ".join(
-            f"{row['y']:.3f}" + (f" with steps of {row[STEP_SIZE]:g}" if STEP_SIZE in runs else "")
-            for _, row in runs.iterrows()
+            f"{value:.3f}" + ("" if step is None else f" with steps of {step:g}")
+            for value, step in zip(runs["y"], steps, strict=True)
         )
         atoms = potentials[(potentials[SCALE] == scale) & (potentials["quantity"] == "atom")]
         middle = float(atoms["x"].iloc[len(atoms) // 2])
         sentences.append(
-            f"From kappa = {scale:g} the limit's risk ends at {value['risk']:.4f}, the mean norm "
-            f"at {value['r']:.3f}; SGD's risk, the mean of {seeds} seeds, at {reached}. The "
-            f"potential of that limit is drawn with a dot at its median norm, {middle:.3f}."
+            f"From kappa = {scale:g} the limit's risk ends at {risk:.4f}, the mean norm at "
+            f"{radius:.3f}; SGD's risk, the mean of {seeds} seed(s), at {reached}. The potential "
+            f"of that limit is drawn with a dot at its median norm, {middle:.3f}."
         )
     return (
         f"{title}. All quantities are dimensionless. (a) Risk against log time for starts of two "
         "lengths kappa, SGD and the distributional dynamics; in an inset the mean norm of the "
-        f"weight vectors. {' '.join(sentences)} (b) The potential that a neuron of norm r feels at "
-        "the end of each limit: a neuron moves down it."
+        f"weight vectors. {' '.join(sentences)} (b and on) The potential that a neuron of norm r "
+        "feels at the end of each limit, which it moves down."
     )
