@@ -22,9 +22,9 @@ from meanfield.functionals import potential
 from meanfield.laws import Law, make_law
 from meanfield.measure import Measure
 from meanfield.neurons import Neuron, make_neuron
+from meanfield.point_mass import PointMass, best_point, sphere_thresholds
 from meanfield.problem import Problem, make_problem
 from meanfield.search import on_grid
-from meanfield.sphere import PointMass, best_point, sphere_thresholds
 from meanfield.stage import LOG, run_stage
 from meanfield.statics import Minimum, minimize_risk
 from meanfield.store import Origin, write

@@ -15,6 +15,7 @@ from meanfield.settings_fields import Section, Whole, dotted_keys, problem, seed
 from meanfield.settings_figures import FigureSettings, FilmSettings
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
+from meanfield.settings_limit import check_limit
 from meanfield.settings_neurons import NeuronSettings
 from meanfield.settings_statics import Statics
 
@@ -52,8 +53,7 @@ class Experiment(Section):
         allowed="the keys of `sgd`, or null",
     )
     dd: Dd | None = setting(
-        "The run of its limit; null for SGD alone. The limit is known for `isotropic_gaussians`, "
-        "`ridge` neurons with a `piecewise_linear` activation, a `gaussian` start and no noise.",
+        "The run of its limit; null for SGD alone. It is known without weight decay and noise.",
         allowed="the keys of `dd`, or null",
         default=Dd(),
         symbol="DD",
@@ -179,8 +179,17 @@ class Experiment(Section):
                 if getattr(self, name) is not None:
                     raise problem("null: it draws the limit, and dd is null", (name,))
             return self
-        if reason := self._without_limit():
-            raise problem(f"null, since the limit is not known {reason}", ("dd",))
+        check_limit(self.law, self.neuron, self.initial, self.sgd, self.dd)
+        one_radius = self.law.kind == "isotropic_gaussians" and self.neuron.kind == "ridge"
+        radial = {"film": "it"} if self.film else {}
+        radial |= {"figure": self.figure.kind} if self.figure and self.figure.radial else {}
+        for name, kind in radial.items():
+            if not (one_radius and self.dd.problem == "reduced"):
+                expected = (
+                    f"null: {kind} draws the law of r, for the law isotropic_gaussians, ridge "
+                    "neurons and the reduced problem"
+                )
+                raise problem(expected, (name,))
         return self
 
     @model_validator(mode="after")
@@ -202,14 +211,4 @@ class Experiment(Section):
             return f"for the neuron {self.neuron.kind}"
         if self.neuron.activation.kind != "piecewise_linear":
             return f"for the activation {self.neuron.activation.kind}"
-        return ""
-
-    def _without_limit(self) -> str:
-        """Return why the limit cannot be solved, empty if it can."""
-        if reason := self._without_reduction():
-            return reason
-        if self.initial is not None and self.initial.kind != "gaussian":
-            return f"from the start {self.initial.kind}"
-        if self.sgd is not None and (self.sgd.decay or self.sgd.inverse_temperature is not None):
-            return "with weight decay or noise"
         return ""

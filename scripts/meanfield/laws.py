@@ -67,6 +67,16 @@ class IsotropicGaussians:
         norms = self.scale(labels) * np.tile(radius, 2)
         return Nodes(labels, np.tile(weights / 2, 2), norms[:, np.newaxis])
 
+    @property
+    def spheres(self) -> tuple[int]:
+        """Dimensions of the spaces in whose spheres x is uniform, given its invariants."""
+        return (self.dimension,)
+
+    def limit_nodes(self) -> Nodes:
+        """The law of y and s / sqrt(d) as d tends to infinity: two nodes, s = tau_y."""
+        labels = np.array([1.0, -1.0])
+        return Nodes(labels, np.full(2, 0.5), self.scale(labels)[:, np.newaxis])
+
 
 @dataclass(frozen=True)
 class AnisotropicGaussians:
@@ -107,6 +117,36 @@ class AnisotropicGaussians:
         inputs = np.asarray(x, dtype=np.float64)
         parts = inputs[..., : self.informative], inputs[..., self.informative :]
         return np.stack([np.linalg.norm(part, axis=-1) for part in parts], axis=-1)
+
+    def nodes(self, count: int) -> Nodes:
+        """Quadrature over y, s_1 = tau_y chi_{s_0} and s_2 = chi_{d - s_0}, exact in y.
+
+        Args:
+            count: Gauss nodes of each chi variable, for each of the two labels.
+
+        Returns:
+            Labels (Q,), weights (Q,) summing to 1 and invariants (Q, 2), with Q = 2 count^2.
+        """
+        inside, outside = (chi(dimension, count) for dimension in self.spheres)
+        labels = np.repeat([1.0, -1.0], count**2)
+        first = self.scale(labels) * np.tile(np.repeat(inside.nodes, count), 2)
+        second = np.tile(outside.nodes, 2 * count)
+        weights = np.tile(np.outer(inside.weights, outside.weights).ravel() / 2, 2)
+        return Nodes(labels, weights, np.stack([first, second], axis=-1))
+
+    @property
+    def spheres(self) -> tuple[int, int]:
+        """Dimensions s_0 and d - s_0 of the spaces in whose spheres the parts of x are uniform."""
+        return self.informative, self.dimension - self.informative
+
+    def limit_nodes(self) -> Nodes:
+        """The law of y, s_1 / sqrt(s_0) and s_2 / sqrt(d - s_0) as both dimensions tend to infinity.
+
+        Two nodes, s = (tau_y, 1).
+        """
+        labels = np.array([1.0, -1.0])
+        invariants = np.stack([self.scale(labels), np.ones(2)], axis=-1)
+        return Nodes(labels, np.full(2, 0.5), invariants)
 
 
 @dataclass(frozen=True)

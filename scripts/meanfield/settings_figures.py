@@ -22,10 +22,12 @@ class Picture(Section):
 
     Attributes:
         whole: whether all points of a sweep stand in one picture; else each has its own.
+        radial: whether it draws the law of one radius r.
         sweeps: keys that must be swept, since the picture has them on an axis.
     """
 
     whole: ClassVar[bool] = True
+    radial: ClassVar[bool] = True
     sweeps: ClassVar[tuple[str, ...]] = ()
 
 
@@ -96,6 +98,7 @@ class Figure3Settings(Picture):
     (`dd.dimension`).
     """
 
+    radial: ClassVar[bool] = False
     kind: Literal["figure_3"] = setting("The kind of drawing.", allowed="`figure_3`")
 
 

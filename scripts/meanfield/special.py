@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincc, betaln
+from scipy.special import betaln
 
 from meanfield.activations import Pieces
+from meanfield.sphere import moment, moment_between, tail
 
 Floats = NDArray[np.float64]
 
@@ -67,8 +68,8 @@ class SphericalMean:
         size = np.abs(np.asarray(z, dtype=np.float64))
         inner = (size > 0) & np.isfinite(size)
         safe = np.where(inner, size, 1.0)
-        tail = [_tail(_cut(knot, safe), self.dimension) for knot in self.activation.knots]
-        bounds = [np.ones_like(safe), *tail, np.zeros_like(safe)]
+        tails = [tail(_cut(knot, safe), self.dimension) for knot in self.activation.knots]
+        bounds = [np.ones_like(safe), *tails, np.zeros_like(safe)]
         value = safe * self._slope(safe)
         for piece, intercept in enumerate(self.activation.intercepts):
             value += intercept * (bounds[piece] - bounds[piece + 1])
@@ -85,13 +86,13 @@ class SphericalMean:
     def _slope(self, size: Floats) -> Floats:
         knots, slopes = self.activation.knots, self.activation.slopes
         cuts = [_cut(knot, size) for knot in knots]
-        slope = slopes[-1] * _moment(cuts[-1], self.dimension)
-        slope = slope - slopes[0] * _moment(cuts[0], self.dimension)
+        slope = slopes[-1] * moment(cuts[-1], self.dimension)
+        slope = slope - slopes[0] * moment(cuts[0], self.dimension)
         for piece in range(1, len(knots)):
             below, above = cuts[piece - 1], cuts[piece]
             with np.errstate(all="ignore"):
                 width = (knots[piece] - knots[piece - 1]) / size
-                slope += slopes[piece] * _moment_between(below, above, width, self.dimension)
+                slope += slopes[piece] * moment_between(below, above, width, self.dimension)
         return np.where(np.isnan(size), np.nan, slope)
 
     @property
@@ -113,40 +114,6 @@ def _cut(knot: float, size: Floats) -> Floats:
         return np.zeros_like(size)
     with np.errstate(divide="ignore", over="ignore"):
         return np.clip(knot / size, -1.0, 1.0)
-
-
-def _tail(cut: Floats, dimension: int) -> Floats:
-    """P(U > cut). U^2 has the law Beta(1/2, (d-1)/2)."""
-    square, shape = cut**2, (dimension - 1) / 2
-    # Each branch takes the argument that is small, so that neither end loses digits: 1 - u^2 has
-    # forgotten a small u, and I_x has a square root singularity there.
-    small = square < 0.5
-    upper = np.empty_like(square)
-    upper[small] = 0.5 * betaincc(0.5, shape, square[small])
-    large = np.abs(cut[~small])
-    upper[~small] = 0.5 * betainc(shape, 0.5, (1 - large) * (1 + large))
-    return np.where(cut < 0, 1 - upper, upper)
-
-
-def _moment(cut: Floats, dimension: int) -> Floats:
-    """E[U; U > cut] = (1 - cut^2)^((d-1)/2) / ((d-1) B(1/2, (d-1)/2))."""
-    shape = (dimension - 1) / 2
-    size = np.abs(cut)
-    return ((1 - size) * (1 + size)) ** shape * np.exp(-betaln(0.5, shape)) / (2 * shape)
-
-
-def _moment_between(below: Floats, above: Floats, width: Floats, dimension: int) -> Floats:
-    """E[U; below < U <= above], given width = above - below where neither cut is clipped.
-
-    The difference of two moments cancels when both cuts are near 0 (large z), so it is taken as
-    one moment times 1 - ((1 - above^2) / (1 - below^2))^((d-1)/2), formed from the width.
-    """
-    inner = np.where(np.abs(below) < np.abs(above), below, above)
-    outer_size = np.maximum(np.abs(below), np.abs(above))
-    share = np.minimum(width * np.abs(below + above) / ((1 - inner) * (1 + inner)), 1.0)
-    share = np.where(outer_size >= 1, 1.0, share)
-    drop = -np.expm1((dimension - 1) / 2 * np.log1p(-share))
-    return np.sign(above + below) * _moment(inner, dimension) * drop
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,182 @@
+"""A checked table of the mean overshoot T(w, x), and the plain look-up in it.
+
+In each cell T is a polynomial: of degree 5 in w, which takes T, T_w and T_ww at both ends (quintic
+Hermite, so that T is twice differentiable in w), and of degree DEGREE in x. The derivatives are
+those of the polynomial, so that a gradient flow of tabulated features is exactly the gradient flow
+of the tabulated risk.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from meanfield.overshoot import Projection
+
+Floats = NDArray[np.float64]
+
+VALUE_ERROR = 1e-10
+SLOPE_ERROR = 2e-9
+"""Bounds on the errors of T, and of T_w and T_x, that a table keeps."""
+
+DEGREE = 8
+"""Degree in the share x; for one sphere, 0."""
+
+_LEVEL_CELLS = (16, 32, 64, 128)  # cells per unit of w that are tried in turn
+_SHARE_CELLS = (1, 2, 4, 8, 16)
+
+
+class TabulatedOvershoot(NamedTuple):
+    """The table: T = sum_{i,k} coefficients[cell, share cell, k, i] t^i xi^k.
+
+    t in [0, 1] and xi in [-1, 1] are the coordinates in a cell. The share cells have equal widths
+    in y = sqrt x / (sqrt x + sqrt(1 - x)), which is fine where one of the scales is small.
+
+    Attributes:
+        coefficients: shape (cells + 1, share cells, DEGREE + 1, 6); the last level cell is 0.
+        per_unit: level cells per unit of w.
+        value_error: largest error of T seen at construction.
+        slope_error: largest error of T_w and T_x seen at construction.
+    """
+
+    coefficients: Any
+    per_unit: float
+    value_error: float
+    slope_error: float
+
+    def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
+        """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
+        xp = array_namespace(w, x)
+        cells, share_cells, powers, _ = self.coefficients.shape
+        position = xp.minimum(w * self.per_unit, xp.asarray(float(cells - 1)))
+        cell = xp.floor(position)
+        t = position - cell
+        share_cell, low, width = _share_cell(x, share_cells)
+        xi = 2 * (x - low) / width - 1
+        index = xp.astype(cell, xp.int64) * share_cells + share_cell
+        table = xp.reshape(self.coefficients, (cells * share_cells, powers, 6))
+        found = xp.reshape(xp.take(table, xp.reshape(index, (-1,)), axis=0), (*w.shape, powers, 6))
+        value, level, share = (xp.zeros_like(w) for _ in range(3))
+        for i in reversed(range(6)):
+            # Horner's rule in xi, with its derivative; then in t.
+            inner, slope = xp.zeros_like(w), xp.zeros_like(w)
+            for k in reversed(range(powers)):
+                slope = slope * xi + inner
+                inner = inner * xi + found[..., k, i]
+            level = level * t + value
+            value = value * t + inner
+            share = share * t + slope
+        return value, level * self.per_unit, share * (2 / width)
+
+
+@dataclass(frozen=True)
+class ExactOvershoot:
+    """The mean overshoot without a table, for spheres of low dimension: right, and slow."""
+
+    projection: Projection
+
+    def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
+        """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
+        xp = array_namespace(w, x)
+        found = self.projection.overshoot(np.asarray(w), np.asarray(x))
+        return xp.asarray(found.value), xp.asarray(found.level), xp.asarray(found.share)
+
+
+@cache
+def tabulate_overshoot(dimensions: tuple[float, ...]) -> TabulatedOvershoot | ExactOvershoot:
+    """Tabulate the mean overshoot of a projection, if a table can keep its bounds.
+
+    Near |V| = sqrt(n) the density of V behaves as a power (n - 3) / 2, which no polynomial follows
+    when n is small: there the exact form is returned.
+
+    Args:
+        dimensions: those of `Projection`.
+
+    Returns:
+        A table whose errors were measured between its nodes, or the exact form.
+    """
+    projection = Projection(dimensions)
+    flat = len(dimensions) == 1 or bool(np.isinf(dimensions).all())
+    # A table that starts far above its bounds is not worth refining: see the docstring.
+    for per_unit in _LEVEL_CELLS:
+        for share_cells in (1,) if flat else _SHARE_CELLS:
+            table = _table(projection, per_unit, share_cells, 0 if flat else DEGREE)
+            if table.value_error <= VALUE_ERROR and table.slope_error <= SLOPE_ERROR:
+                return table
+    return ExactOvershoot(projection)
+
+
+def _table(
+    projection: Projection, per_unit: int, share_cells: int, degree: int
+) -> TabulatedOvershoot:
+    """Interpolate T with a number of cells, and measure the errors between the nodes."""
+    cells = int(np.ceil(projection.reach * per_unit))
+    step = projection.reach / cells
+    w = step * np.arange(cells + 1)
+    # Chebyshev points of every share cell, and the monomials of degree <= DEGREE through them.
+    xi = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    edges = _share_edges(share_cells)
+    x = edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2
+    exact = projection.overshoot(w[:, None], x.reshape(-1))
+    shape = (cells + 1, share_cells, degree + 1)
+    value, slope, curve = (
+        each.reshape(shape) * scale
+        for each, scale in ((exact.value, 1), (exact.level, step), (exact.density, step**2))
+    )
+    hermite = _hermite(value, slope, curve)
+    monomials = np.linalg.inv(np.vander(xi, increasing=True))
+    coefficients = np.zeros((cells + 1, share_cells, degree + 1, 6))
+    coefficients[:-1] = np.einsum("kp,wcpi->wcki", monomials, hermite)
+    table = TabulatedOvershoot(coefficients, 1 / step, np.inf, np.inf)
+    return table._replace(**_errors(table, projection, edges, degree))
+
+
+def _hermite(value: Floats, slope: Floats, curve: Floats) -> Floats:
+    """Coefficients (cells, ..., 6) in t of the quintics through values, slopes and curvatures."""
+    c0, c1, c2 = value[:-1], slope[:-1], curve[:-1] / 2
+    # What is left of the data at t = 1 after the quadratic from t = 0.
+    v, s, c = value[1:] - c0 - c1 - c2, slope[1:] - c1 - 2 * c2, curve[1:] - 2 * c2
+    return np.stack(
+        [c0, c1, c2, 10 * v - 4 * s + c / 2, -15 * v + 7 * s - c, 6 * v - 3 * s + c / 2], axis=-1
+    )
+
+
+def _errors(
+    table: TabulatedOvershoot, projection: Projection, edges: Floats, degree: int
+) -> dict[str, float]:
+    """The largest errors between nodes: every 1st to 3rd cell, where errors of a cell peak."""
+    cells = len(table.coefficients) - 1
+    some = np.unique(np.linspace(0, cells - 1, min(cells, 48)).astype(int))
+    t = np.resize([0.5, 0.25, 0.8], len(some))
+    w = (some + t) / table.per_unit
+    xi = np.cos(np.pi * np.arange(degree + 1) / max(degree, 1)) * (1 - 1e-9)
+    x = (edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2).ravel()
+    exact = projection.overshoot(w[:, None], x)
+    found = table.overshoot(*np.broadcast_arrays(w[:, None], x))
+    errors = [
+        float(np.max(np.abs(mine - theirs))) if np.isfinite(mine).all() else np.inf
+        for mine, theirs in zip(found, exact, strict=False)
+    ]
+    return {"value_error": errors[0], "slope_error": max(errors[1:])}
+
+
+def _share_edges(cells: int) -> Floats:
+    """The ends of the share cells in x: y in equal parts, x = y^2 / (y^2 + (1 - y)^2)."""
+    y = np.arange(cells + 1) / cells
+    return y**2 / (y**2 + (1 - y) ** 2)
+
+
+def _share_cell(x: Any, cells: int) -> tuple[Any, Any, Any]:
+    """Return the share cell of x, where it begins, and its width."""
+    xp = array_namespace(x)
+    first, second = xp.sqrt(x), xp.sqrt(1 - x)
+    place = xp.floor(xp.minimum(cells * (first / (first + second)), xp.asarray(cells - 0.5)))
+    low = _from_place(place / cells)
+    return xp.astype(place, xp.int64), low, _from_place((place + 1) / cells) - low
+
+
+def _from_place(y: Any) -> Any:
+    return y * y / (y * y + (1 - y) * (1 - y))

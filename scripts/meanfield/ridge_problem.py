@@ -1,0 +1,57 @@
+"""The problem of ridge neurons on isotropic Gaussians: one radius, one tabulated function."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from meanfield.special import TabulatedMean
+
+
+@dataclass(frozen=True, eq=False)
+class IsotropicRidge:
+    """Isotropic Gaussian data and ridge neurons: omega = r = ||w||, phi(r; s) = g(r s).
+
+    r = inf is a point of the problem: phi(inf; s) = (sigma(-inf) + sigma(inf)) / 2.
+
+    Args:
+        labels: y_q, shape (Q,).
+        weights: pi_q, shape (Q,).
+        norms: s_q = ||x||, shape (Q,).
+        mean: the tabulated g.
+    """
+
+    labels: Any
+    weights: Any
+    norms: Any
+    mean: TabulatedMean
+
+    @property
+    def invariant_names(self) -> tuple[str, ...]:
+        """Names of the coordinates of omega: the radius."""
+        return ("r",)
+
+    @property
+    def sticky_origin(self) -> bool:
+        """Whether sigma has a knot at 0, which makes the velocity jump at r = 0."""
+        return 0.0 in self.mean.mean.activation.knots
+
+    def features(self, omega: Any) -> Any:
+        """phi(r_j; s_q) from the table, shape (J, Q), for omega of shape (J, 1)."""
+        return self.features_at(omega, self.norms[:, None])
+
+    def features_and_gradients(self, omega: Any) -> tuple[Any, Any]:
+        """phi(r_j; s_q), shape (J, Q), and d phi / d r, shape (J, Q, 1), from the table."""
+        xp = array_namespace(omega)
+        radius, norms = omega[:, 0], self.norms[:, None]
+        value, slope = self.mean.value_and_slope(norms * abs(radius))
+        # phi extends evenly to r < 0, where a stage of an integrator may step for a moment.
+        sign = xp.where(radius < 0, -1.0, 1.0)
+        return value.T, (slope * norms * sign).T[:, :, None]
+
+    def features_at(self, omega: Any, s: Any) -> Any:
+        """phi(r_j; s_i) from the table, shape (J, n), for omega (J, 1) and s (n, 1)."""
+        if omega.shape[1:] != (1,) or s.shape[1:] != (1,):
+            raise ValueError(f"expected omega (J, 1) and s (n, 1), got {omega.shape}, {s.shape}")
+        # Formed as (n, J): the loops over the many atoms are then the inner ones.
+        return self.mean.value(s * abs(omega[:, 0])).T
