@@ -179,6 +179,8 @@ class Experiment(Section):
                 if getattr(self, name) is not None:
                     raise problem("null: it draws the limit, and dd is null", (name,))
             return self
+        if self.initial is None:
+            return self  # refused already
         check_limit(self.law, self.neuron, self.initial, self.sgd, self.dd)
         one_radius = self.law.kind == "isotropic_gaussians" and self.neuron.kind == "ridge"
         radial = {"film": "it"} if self.film else {}
@@ -195,6 +197,9 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _check_statics(self) -> "Experiment":
         if self.statics is None:
+            if self.figure is not None and self.figure.minimum:
+                expected = f"the keys of statics, since {self.figure.kind} draws the minimum"
+                raise problem(expected, ("statics",))
             return self
         if reason := self._without_reduction():
             raise problem(f"null, since the minimum is not known {reason}", ("statics",))

@@ -23,11 +23,13 @@ class Picture(Section):
     Attributes:
         whole: whether all points of a sweep stand in one picture; else each has its own.
         radial: whether it draws the law of one radius r.
+        minimum: whether it draws the least risk over all measures.
         sweeps: keys that must be swept, since the picture has them on an axis.
     """
 
     whole: ClassVar[bool] = True
     radial: ClassVar[bool] = True
+    minimum: ClassVar[bool] = False
     sweeps: ClassVar[tuple[str, ...]] = ()
 
 
@@ -78,6 +80,7 @@ class Figure2Settings(Picture):
     One picture for the whole sweep, over `law.delta`.
     """
 
+    minimum: ClassVar[bool] = True
     sweeps: ClassVar[tuple[str, ...]] = ("law.delta",)
     kind: Literal["figure_2"] = setting("The kind of drawing.", allowed="`figure_2`")
     largest_radius: Number = setting(

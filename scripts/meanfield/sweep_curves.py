@@ -89,19 +89,27 @@ def styles_of(data: pd.DataFrame) -> dict[tuple[str, Any], Style]:
 
     The smaller the step the darker the curve; the limit in infinite dimension is dashed.
     """
-    styles: dict[tuple[str, Any], Style] = {}
-    steps = sorted(_values(data, "SGD", STEP_SIZE), key=float)
-    for rank, step in enumerate(steps or [None]):
-        share = rank / max(len(steps), 2)
-        label = "SGD" if step is None else rf"SGD, $\varepsilon = {_power(float(step))}$"
-        dashes = [DASHES["sgd"], (0, (3, 1)), (0, (1, 1))][min(rank, 2)]
-        styles["SGD", step] = Style(_towards_white(PALETTE["sgd"], share), dashes, 2.4, label)
+    styles: dict[tuple[str, Any], Style] = {
+        ("SGD", step): style for step, style in step_styles(data).items()
+    }
     for kind in _values(data, "DD", LIMIT_DIMENSION) or [None]:
         words = {"finite": "DD, finite $d$", "infinite": r"DD, $d = \infty$"}
         dashes = DASHES["prediction"] if kind == "infinite" else DASHES["dd"]
         colour = PALETTE["neutral"] if kind == "infinite" else PALETTE["dd"]
         styles["DD", kind] = Style(colour, dashes, 1.2, words.get(str(kind), "DD"))
     return {key: style for key, style in styles.items() if key[0] in set(data["series"])}
+
+
+def step_styles(data: pd.DataFrame) -> dict[Any, Style]:
+    """Return the style of SGD for each step size, the smallest first; for None if none is swept."""
+    steps = sorted(_values(data, "SGD", STEP_SIZE), key=float)
+    styles = {}
+    for rank, step in enumerate(steps or [None]):
+        share = rank / max(len(steps), 2)
+        label = "SGD" if step is None else rf"SGD, $\varepsilon = {_power(float(step))}$"
+        dashes = [DASHES["sgd"], (0, (3, 1)), (0, (1, 1))][min(rank, 2)]
+        styles[step] = Style(_towards_white(PALETTE["sgd"], share), dashes, 2.4, label)
+    return styles
 
 
 def draw_curves(axes: Axes, data: pd.DataFrame, styles: Mapping[tuple[str, Any], Style]) -> None:
