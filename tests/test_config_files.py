@@ -104,10 +104,10 @@ def test_an_experiment_may_have_its_own_seeds(project: Project) -> None:
 
 
 def test_a_figure_says_what_it_misses_in_the_sweep(project: Project) -> None:
-    project.write("experiments/one.yaml", EXPERIMENT + "figure: {kind: figure_2}\n")
+    project.write("experiments/one.yaml", EXPERIMENT + "figure: {kind: figure_4}\n")
     message = project.message()
     assert "experiments/one.yaml: figure.kind" in message
-    assert "sweep over law.delta" in message
+    assert "sweep over initial.scale" in message
 
 
 def test_a_film_of_an_unknown_point_is_refused(project: Project) -> None:

@@ -28,6 +28,7 @@ LAYERS = (
     ),
     ("settings_neurons",),
     ("settings_fields",),
+    ("limit",),
     ("sgd/engine", "sgd/prediction"),
     ("sgd/reference", "sgd/draws", "sgd/noise"),
     ("sgd/blocks", "sgd/panels"),

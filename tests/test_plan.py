@@ -71,7 +71,7 @@ def test_an_experiment_without_figure_ends_with_its_aggregate(tmp_path: Path) ->
 
 
 def test_a_figure_of_the_whole_sweep_is_drawn_once(tmp_path: Path) -> None:
-    figure = "figure: {kind: figure_2}\n"
+    figure = "statics: {}\nfigure: {kind: figure_2}\n"
     plan = plan_of(tmp_path, EXPERIMENT + figure + SWEEP)
     assert list(plan.figures) == ["one"]
     job = plan.find("plot_figure_2", "one")

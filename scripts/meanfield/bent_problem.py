@@ -89,7 +89,7 @@ class BentProblem:
                 f"got {omega.shape}"
             )
         xp = array_namespace(omega, scales)
-        units = self._take_apart(omega)
+        units = self.take_apart(omega)
         far = xp.any(xp.isinf(units.radii), axis=1)
         lost = bool(xp.any(far))
         if lost:
@@ -98,12 +98,11 @@ class BentProblem:
         if isinstance(table, TabulatedOvershoot) and is_numpy_array(omega):
             found = self._compiled(units, scales, table, gradients)
         else:
-            found = plain_features(
-                units, scales, self.activation, table, biased=self.biased
-            )
+            found = plain_features(units, scales, self.activation, table, biased=self.biased)
         return self._with_limits(found, units, far) if lost else found
 
-    def _take_apart(self, omega: Any) -> Units:
+    def take_apart(self, omega: Any) -> Units:
+        """Return the parts of neurons omega (J, k)."""
         xp = array_namespace(omega)
         if self.biased:
             amplitude, offset, radii = omega[:, 0], omega[:, 1], omega[:, 2:]

@@ -133,7 +133,11 @@ def _closed_over(w: Floats, large: Floats, small: Floats, big: float, little: fl
         unit = np.where(large > 0, 1 / large, 0.0)
     above, part, density = np.zeros((3, *cut.shape))
     carries = mass > 0
-    for values, function in ((above, scaled_tail), (part, scaled_moment), (density, scaled_density)):
+    for values, function in (
+        (above, scaled_tail),
+        (part, scaled_moment),
+        (density, scaled_density),
+    ):
         values[carries] = function(cut[carries], big)
     if little == 1:
         steep = _line_share(above, small, w, unit, big)

@@ -14,30 +14,25 @@ njit = compiler(__file__)
 
 
 @njit
-def _look_up(
-    table: Any, per_unit: float, w: float, x: float, share_cell: int, low: float, width: float
-) -> tuple[float, float, float]:
-    """T, T_w and T_x at w and x, given the share cell of x: where it begins, and its width."""
-    position = min(w * per_unit, float(table.shape[0] - 1))
-    cell = int(position)
-    t = position - cell
-    xi = 2.0 * (x - low) / width - 1.0
-    row = table[cell, share_cell]
-    top = table.shape[2] - 1
+def _look_up(table: Any, row: int, powers: int, t: float, xi: float) -> tuple[float, float, float]:
+    """T and its derivatives in t and xi, by the coefficients from `row` of the flattened table."""
     # Horner's rule in xi for the six coefficients in t side by side, and for their derivatives.
-    c0, c1, c2, c3, c4, c5 = row[top, 0], row[top, 1], row[top, 2], row[top, 3], row[top, 4], row[top, 5]
+    at = row + 6 * (powers - 1)
+    c0, c1, c2 = table[at], table[at + 1], table[at + 2]
+    c3, c4, c5 = table[at + 3], table[at + 4], table[at + 5]
     d0 = d1 = d2 = d3 = d4 = d5 = 0.0
-    for k in range(top - 1, -1, -1):
-        d0, c0 = d0 * xi + c0, c0 * xi + row[k, 0]
-        d1, c1 = d1 * xi + c1, c1 * xi + row[k, 1]
-        d2, c2 = d2 * xi + c2, c2 * xi + row[k, 2]
-        d3, c3 = d3 * xi + c3, c3 * xi + row[k, 3]
-        d4, c4 = d4 * xi + c4, c4 * xi + row[k, 4]
-        d5, c5 = d5 * xi + c5, c5 * xi + row[k, 5]
+    for _ in range(powers - 1):
+        at -= 6
+        d0, c0 = d0 * xi + c0, c0 * xi + table[at]
+        d1, c1 = d1 * xi + c1, c1 * xi + table[at + 1]
+        d2, c2 = d2 * xi + c2, c2 * xi + table[at + 2]
+        d3, c3 = d3 * xi + c3, c3 * xi + table[at + 3]
+        d4, c4 = d4 * xi + c4, c4 * xi + table[at + 4]
+        d5, c5 = d5 * xi + c5, c5 * xi + table[at + 5]
     value = ((((c5 * t + c4) * t + c3) * t + c2) * t + c1) * t + c0
     level = (((5.0 * c5 * t + 4.0 * c4) * t + 3.0 * c3) * t + 2.0 * c2) * t + c1
     share = ((((d5 * t + d4) * t + d3) * t + d2) * t + d1) * t + d0
-    return value, level * per_unit, share * (2.0 / width)
+    return value, level, share
 
 
 @njit
@@ -72,7 +67,8 @@ def fill_features(
         table: coefficients of T.
         per_unit: level cells per unit of w.
     """
-    share_cells = table.shape[1]
+    cells, share_cells, powers = table.shape[0] - 1, table.shape[1], table.shape[2]
+    flat = table.reshape(-1)
     two = radii.shape[1] == 2
     wanted = gradients.shape[0] > 0
     first = gradients.shape[2] - radii.shape[1]
@@ -93,17 +89,24 @@ def fill_features(
                 low = y * y / (y * y + (1.0 - y) * (1.0 - y))
                 y = (share_cell + 1) / share_cells
                 width = y * y / (y * y + (1.0 - y) * (1.0 - y)) - low
+            xi = 2.0 * (x - low) / width - 1.0
             value, in_offset, in_rho, in_share = 0.0, slope[j], 0.0, 0.0
             for c in range(knots.shape[0]):
                 distance = offset[j] - knots[c]
                 # A neuron of rho = 0 on its knot is at the tip of a cone: w = 0.
                 w = abs(distance) / rho if distance != 0.0 else 0.0
-                over, in_level, in_x = _look_up(table, per_unit, w, x, share_cell, low, width)
+                position = w * per_unit
+                if not position < cells:
+                    continue  # T = 0 there
+                cell = int(position)
+                row = (cell * share_cells + share_cell) * powers * 6
+                over, in_t, in_xi = _look_up(flat, row, powers, position - cell, xi)
+                in_level = in_t * per_unit
                 value += jumps[c] * over
                 in_offset += jumps[c] * (in_level if distance > 0.0 else -in_level)
-                # At rho = 0 away from its knot T and its derivatives vanish, but w is infinite.
-                in_rho += jumps[c] * (over - w * in_level if in_level != 0.0 else over)
-                in_share += jumps[c] * in_x
+                in_rho += jumps[c] * (over - w * in_level)
+                in_share += jumps[c] * in_xi
+            in_share *= 2.0 / width
             features[j, q] = amplitude[j] * (base[j] + rho * value)
             if wanted:
                 if first == 2:

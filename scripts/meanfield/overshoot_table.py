@@ -19,14 +19,17 @@ from meanfield.overshoot import Projection
 Floats = NDArray[np.float64]
 
 VALUE_ERROR = 1e-10
-SLOPE_ERROR = 2e-9
+SLOPE_ERROR = 1e-8
 """Bounds on the errors of T, and of T_w and T_x, that a table keeps."""
 
 DEGREE = 8
 """Degree in the share x; for one sphere, 0."""
 
-_LEVEL_CELLS = (16, 32, 64, 128)  # cells per unit of w that are tried in turn
-_SHARE_CELLS = (1, 2, 4, 8, 16)
+# Cells per unit of w, and in x: where refinement begins, and the sizes at which it gives up.
+_FEWEST = (16, 1)
+_MOST = (128, 16)
+
+_LOWEST = 10  # dimension of the smaller of two spheres from which on such a table keeps its bounds
 
 
 class TabulatedOvershoot(NamedTuple):
@@ -100,12 +103,22 @@ def tabulate_overshoot(dimensions: tuple[float, ...]) -> TabulatedOvershoot | Ex
     """
     projection = Projection(dimensions)
     flat = len(dimensions) == 1 or bool(np.isinf(dimensions).all())
-    # A table that starts far above its bounds is not worth refining: see the docstring.
-    for per_unit in _LEVEL_CELLS:
-        for share_cells in (1,) if flat else _SHARE_CELLS:
-            table = _table(projection, per_unit, share_cells, 0 if flat else DEGREE)
-            if table.value_error <= VALUE_ERROR and table.slope_error <= SLOPE_ERROR:
-                return table
+    per_unit, share_cells = _FEWEST
+    before = np.inf
+    if not flat and min(dimensions) < _LOWEST:
+        return ExactOvershoot(projection)
+    while per_unit <= _MOST[0] and share_cells <= _MOST[1]:
+        table = _table(projection, per_unit, share_cells, 0 if flat else DEGREE)
+        # The points tested are close to where errors peak, hence the margin of 2.
+        excess = max(table.value_error / VALUE_ERROR, table.slope_error / SLOPE_ERROR)
+        if excess <= 0.5:
+            return table
+        # Refine in x while that helps, then in w.
+        if flat or excess > before / 2 or share_cells == _MOST[1]:
+            per_unit *= 2
+        else:
+            share_cells *= 4
+        before = excess
     return ExactOvershoot(projection)
 
 
@@ -131,7 +144,7 @@ def _table(
     coefficients = np.zeros((cells + 1, share_cells, degree + 1, 6))
     coefficients[:-1] = np.einsum("kp,wcpi->wcki", monomials, hermite)
     table = TabulatedOvershoot(coefficients, 1 / step, np.inf, np.inf)
-    return table._replace(**_errors(table, projection, edges, degree))
+    return table._replace(**_errors(table, projection, edges))
 
 
 def _hermite(value: Floats, slope: Floats, curve: Floats) -> Floats:
@@ -144,18 +157,18 @@ def _hermite(value: Floats, slope: Floats, curve: Floats) -> Floats:
     )
 
 
-def _errors(
-    table: TabulatedOvershoot, projection: Projection, edges: Floats, degree: int
-) -> dict[str, float]:
-    """The largest errors between nodes: every 1st to 3rd cell, where errors of a cell peak."""
+def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) -> dict[str, float]:
+    """The largest errors between nodes, in up to 96 level cells and all share cells."""
     cells = len(table.coefficients) - 1
-    some = np.unique(np.linspace(0, cells - 1, min(cells, 48)).astype(int))
+    some = np.unique(np.linspace(0, cells - 1, min(cells, 96)).astype(int))
     t = np.resize([0.5, 0.25, 0.8], len(some))
     w = (some + t) / table.per_unit
-    xi = np.cos(np.pi * np.arange(degree + 1) / max(degree, 1)) * (1 - 1e-9)
+    # T_x errs most at the ends of a share cell.
+    xi = np.array([-1.0, 0.2, 1.0]) * (1 - 1e-9)
     x = (edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2).ravel()
     exact = projection.overshoot(w[:, None], x)
-    found = table.overshoot(*np.broadcast_arrays(w[:, None], x))
+    with np.errstate(invalid="ignore"):  # an infinite density, in dimension 2
+        found = table.overshoot(*np.broadcast_arrays(w[:, None], x))
     errors = [
         float(np.max(np.abs(mine - theirs))) if np.isfinite(mine).all() else np.inf
         for mine, theirs in zip(found, exact, strict=False)

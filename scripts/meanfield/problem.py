@@ -60,9 +60,7 @@ def has_reduction(law: Any, neuron: Any) -> bool:
     )
 
 
-def make_problem(
-    law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "finite"
-) -> Problem:
+def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "finite") -> Problem:
     """Reduce a data law and a neuron to a problem.
 
     Args:

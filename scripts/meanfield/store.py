@@ -48,6 +48,8 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "fluctuation": ("finite-width part of the risk, E Var(yhat | s, y)", "1"),
     "fluctuation_stderr": ("standard error of the finite-width part over the test set", "1"),
     "dissipation": ("rate of decrease of the risk, -(dR/dt) / xi = 4 int |grad Psi|^2 d rho", "1"),
+    "dissipation_error": ("R(rho_0) - R(rho_t) - int_0^t xi dissipation dt; 0 if exact", "1"),
+    "mass_at_origin": ("mass of the neurons at r = 0", "1"),
     "quadrature_error": ("change of the risk when the quadrature nodes are fourfold", "1"),
     "width_coefficient": ("K, with E R_N = R + K/N for N independent draws", "1"),
     "fluctuation_coefficient": ("part of K that E Var(yhat | s, y) contributes", "1"),

@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from meanfield.activations import Pieces
-from meanfield.laws import IsotropicGaussians, Law
+from meanfield.activations import Activation, Pieces
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, Law
 from meanfield.measure import Measure
-from meanfield.neurons import Neuron, Ridge
+from meanfield.neurons import Neuron, Perceptron
 from meanfield.problem import Problem
 
 Floats = NDArray[np.float64]
+
+# The trapezoidal rule for Gaussian integrals: where it ends, and its number of points.
+_REACH, _TRAPEZOIDS = 9.0, 601
 
 
 class WidthCoefficients(NamedTuple):
@@ -61,39 +64,58 @@ def width_coefficients(
 
 
 def self_interaction(law: Law, neuron: Neuron, omega: Floats) -> Floats:
-    """Return U(theta, theta) = E sigma_*(x; theta)^2 by invariants omega (J, 1), shape (J,).
+    """Return U(theta, theta) = E sigma_*(x; theta)^2 by invariants omega (J, k), shape (J,).
 
-    Given y, <w, x> is N(0, (tau_y r)^2), so U is the mean over y of E sigma(tau_y r G)^2.
+    Given y, <w, x> is N(0, v) with v = (tau_y r)^2, or (tau_y r_1)^2 + r_2^2 for anisotropic
+    Gaussians, so U is the mean over y of a^2 E sigma(b + sqrt(v) G)^2.
+
+    Raises:
+        ValueError: if the law is not Gaussian given y.
     """
-    if not isinstance(law, IsotropicGaussians):
-        raise ValueError(f"U(theta, theta) is known for isotropic Gaussians, got {law}")
-    if not (isinstance(neuron, Ridge) and isinstance(neuron.activation, Pieces)):
-        raise ValueError(f"U(theta, theta) is known for piecewise linear ridges, got {neuron}")
-    radius = omega[:, 0]
-    moments = [second_moment(neuron.activation, tau * radius) for tau in law.scale([-1.0, 1.0])]
-    return np.mean(moments, axis=0)
+    if not isinstance(law, IsotropicGaussians | AnisotropicGaussians):
+        raise ValueError(f"U(theta, theta) is known for Gaussians, got {law}")
+    biased = isinstance(neuron, Perceptron)
+    amplitude, offset = (omega[:, 0], omega[:, 1]) if biased else (1.0, 0.0)
+    radii = omega[:, 2:] if biased else omega
+    rest = np.sum(radii[:, 1:] ** 2, axis=1)
+    moments = [
+        second_moment(neuron.activation, np.sqrt((tau * radii[:, 0]) ** 2 + rest), offset)
+        for tau in law.scale([-1.0, 1.0])
+    ]
+    return np.asarray(amplitude**2 * np.mean(moments, axis=0))
 
 
-def second_moment(activation: Pieces, scale: Floats) -> Floats:
-    """Return E sigma(a G)^2 for G ~ N(0, 1) and 0 <= a <= inf, shape of ``scale``.
+def second_moment(activation: Activation, scale: Floats, offset: Floats | float = 0.0) -> Floats:
+    """Return E sigma(b + a G)^2 for G ~ N(0, 1), standard deviations 0 <= a <= inf and offsets b.
 
-    On a piece sigma(t) = m t + b between knots, with g = t / a,
-        int (m a g + b)^2 phi(g) dg = m^2 a^2 [Phi - g phi] - 2 m a b [phi] + b^2 [Phi].
+    For a piecewise linear sigma it is a closed form: with sigma(b + t) = m t + c on a piece between
+    knots, and g = t / a,
+        int (m a g + c)^2 phi(g) dg = m^2 a^2 [Phi - g phi] - 2 m a c [phi] + c^2 [Phi].
+    For others it is the trapezoidal rule in g, which is exponentially accurate for smooth sigma.
+
+    Returns:
+        The moments, in the shape of ``scale``.
     """
     size = np.asarray(scale, dtype=float)
-    a = np.where(np.isinf(size), 1.0, size)[..., np.newaxis]
-    with np.errstate(divide="ignore"):
-        # At a = 0 the knots go to infinity (0/0 at a knot at 0, where sigma is continuous).
-        inner = np.where(a > 0, np.asarray(activation.knots) / np.where(a > 0, a, 1.0), 0.0)
+    a = size[..., np.newaxis]
+    b = np.broadcast_to(np.asarray(offset, dtype=float)[..., np.newaxis], a.shape)
+    if not isinstance(activation, Pieces):
+        g = np.linspace(-_REACH, _REACH, _TRAPEZOIDS)
+        weights = np.exp(-0.5 * g**2)
+        return np.asarray(activation(b + a * g) ** 2 @ (weights / weights.sum()))
+    a = np.where(np.isinf(a), 1.0, a)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # At a = 0 the knots go to infinity (0/0 at a knot at b, where sigma is continuous).
+        inner = np.where(a > 0, (np.asarray(activation.knots) - b) / np.where(a > 0, a, 1.0), 0.0)
     edges = np.concatenate([np.full_like(a, -np.inf), inner, np.full_like(a, np.inf)], axis=-1)
     density = np.exp(-0.5 * edges**2) / np.sqrt(2 * np.pi)
     first = np.where(np.isfinite(edges), edges, 0.0) * density
     phi, phi_below = np.diff(density), np.diff(ndtr(edges))
-    m, b = activation.slopes, activation.intercepts
-    pieces = (m * a) ** 2 * (phi_below - np.diff(first)) - 2 * m * a * b * phi + b**2 * phi_below
-    at_zero = float(activation(np.zeros(1))[0]) ** 2
+    m = activation.slopes
+    c = activation.intercepts + m * b
+    pieces = (m * a) ** 2 * (phi_below - np.diff(first)) - 2 * m * a * c * phi + c**2 * phi_below
+    finite = np.where(a[..., 0] > 0, pieces.sum(axis=-1), activation(b[..., 0]) ** 2)
     # At a = inf all of G lies beyond the knots, half of it on either side.
     bounded = m[0] == m[-1] == 0
-    at_infinity = float(b[0] ** 2 + b[-1] ** 2) / 2 if bounded else np.inf
-    finite = np.where(size > 0, pieces.sum(axis=-1), at_zero)
+    at_infinity = (c[..., 0] ** 2 + c[..., -1] ** 2) / 2 if bounded else np.inf
     return np.where(np.isinf(size), at_infinity, finite)
