@@ -10,7 +10,7 @@ from meanfield.initial_measure import initial_measure
 from meanfield.laws import Law
 from meanfield.measure import Measure
 from meanfield.neurons import Neuron
-from meanfield.problem import Problem, make_problem
+from meanfield.problem import Dimension, Problem, make_problem
 
 Floats = NDArray[np.float64]
 
@@ -53,9 +53,12 @@ def make_limit(
     Raises:
         ValueError: if no reduction of the combination is known.
     """
-    infinite = dd["dimension"] == "infinite"
-    problem = make_problem(law, neuron, dd["nodes"], dimension=dd["dimension"])
-    start, levels = initial_measure(initial, law, dd["atoms"], infinite=infinite)
+    infinite = dd["dimension"] != "finite"
+    dimension: Dimension = "infinite" if infinite else "finite"
+    problem = make_problem(law, neuron, dd["nodes"], dimension=dimension)
+    start, levels = initial_measure(
+        initial, law, dd["atoms"], infinite=dd["dimension"] == "infinite"
+    )
     finer = None
     if not infinite:
         # The nodes of several norms are a product rule.

@@ -52,7 +52,7 @@ def gaps(data: pd.DataFrame, quantity: str) -> dict[Any, float]:
     chosen = data[data["quantity"] == quantity]
     limit = chosen[chosen["series"] == "DD"]
     if LIMIT_DIMENSION in limit:
-        limit = limit[limit[LIMIT_DIMENSION] != "infinite"]
+        limit = limit[limit[LIMIT_DIMENSION] == "finite"]
     sgd = chosen[chosen["series"] == "SGD"]
     curves = sgd.groupby(STEP_SIZE) if STEP_SIZE in sgd else [(None, sgd)]
     path = limit.set_index("t")["y"]
@@ -71,7 +71,11 @@ def describe(title: str, data: pd.DataFrame, seeds: int) -> str:
         for value, rows in curves:
             found = rows.set_index("quantity")["y"]
             who = {"DD": "The limit", "SGD": f"SGD, the mean of {seeds} seed(s)"}[series]
-            which = {"finite": " in finite d", "infinite": " in infinite d", None: ""}
+            which = {
+                "finite": " in finite d",
+                "infinite": " in infinite d",
+                "infinite_data": " for data in infinite d",
+            }
             where = which.get(value) if series == "DD" else f", with steps of {value:g},"
             numbers = ", ".join(f"{name} {found[name]:.4f}" for name in names if name in found)
             sentences.append(f"{who}{where or ''} ends at {numbers}.")

@@ -93,9 +93,15 @@ def styles_of(data: pd.DataFrame) -> dict[tuple[str, Any], Style]:
         ("SGD", step): style for step, style in step_styles(data).items()
     }
     for kind in _values(data, "DD", LIMIT_DIMENSION) or [None]:
-        words = {"finite": "DD, finite $d$", "infinite": r"DD, $d = \infty$"}
-        dashes = DASHES["prediction"] if kind == "infinite" else DASHES["dd"]
-        colour = PALETTE["neutral"] if kind == "infinite" else PALETTE["dd"]
+        words = {
+            "finite": "DD, finite $d$",
+            "infinite": r"DD, $d = \infty$",
+            "infinite_data": r"DD, data in $d = \infty$",
+        }
+        dashes = {"infinite": DASHES["neutral"], "infinite_data": DASHES["prediction"]}.get(
+            kind, DASHES["dd"]
+        )
+        colour = PALETTE["dd" if kind in ("finite", None) else "neutral"]
         styles["DD", kind] = Style(colour, dashes, 1.2, words.get(str(kind), "DD"))
     return {key: style for key, style in styles.items() if key[0] in set(data["series"])}
 
