@@ -23,6 +23,12 @@ LABELS = {
 }
 """Labels of the quantities, in the order of their panels."""
 
+WHICH_LIMIT = {
+    "finite": " in finite d",
+    "infinite": " in infinite d",
+    "infinite_data": " for data in infinite d",
+}
+
 
 def panels_of(data: pd.DataFrame) -> list[str]:
     """Return the quantities to draw, in the order of their panels; those without a label last."""
@@ -70,15 +76,13 @@ def describe(title: str, data: pd.DataFrame, seeds: int) -> str:
         curves = chosen.groupby(key) if key in chosen else [(None, chosen)]
         for value, rows in curves:
             found = rows.set_index("quantity")["y"]
-            who = {"DD": "The limit", "SGD": f"SGD, the mean of {seeds} seed(s)"}[series]
-            which = {
-                "finite": " in finite d",
-                "infinite": " in infinite d",
-                "infinite_data": " for data in infinite d",
-            }
-            where = which.get(value) if series == "DD" else f", with steps of {value:g},"
+            sentence = {"DD": "The limit", "SGD": f"SGD, the mean of {seeds} seed(s),"}[series]
+            if series == "DD":
+                sentence += WHICH_LIMIT.get(str(value), "")
+            elif value is not None:
+                sentence += f" with steps of {value:g}"
             numbers = ", ".join(f"{name} {found[name]:.4f}" for name in names if name in found)
-            sentences.append(f"{who}{where or ''} ends at {numbers}.")
+            sentences.append(f"{sentence} ends at {numbers}.")
     for step, gap in gaps(data, "risk").items():
         steps = "" if step is None else f" with steps of {step:g}"
         sentences.append(f"The risk of SGD{steps} is within {gap:.4f} of the limit's at all times.")
