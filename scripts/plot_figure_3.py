@@ -37,7 +37,7 @@ def main(
     figure = plt.figure(figsize=(PAGE_WIDTH, 0.5 + 2.0 * rows), layout="constrained")
     panels = figure.subplots(rows, min(3, count), squeeze=False)
     styles = styles_of(curves)
-    draw_paths(panels.flat, curves, styles)
+    draw_paths(list(panels.flat), curves, styles)
     for axes in panels.flat[count:]:
         axes.set_axis_off()
     handles = legend_handles(styles, seeds)
