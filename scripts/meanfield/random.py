@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import register_jitable
 
-from meanfield.compiled import compiler
+from meanfield.compiled import compiler, use_widest_vectors
 
 njit = compiler(__file__)
 
@@ -300,6 +300,7 @@ def fill_normals(out: Any, k0: Any, k1: Any, last: Any, step: Any) -> None:
         last: stream + 256 * replica, uint64.
         step: first step, uint64; step mod 2^32 + n must not exceed 2^32.
     """
+    use_widest_vectors()
     low = step & _MASK
     high = step >> _SHIFT
     for block in range(out.shape[0] // 4):

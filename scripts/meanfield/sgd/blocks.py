@@ -9,7 +9,8 @@ weights a_i (1 for ridge neurons), steps s_k and weight decay gamma_k = 1 - 2 la
 
 are the pre-activations of step-by-step SGD (an offset is the weight of one more input, 1), and
 W <- Gamma_B W + sum_l R_lB e_l S_l x_l^T at the end of the block.  The factors e, R and Gamma are
-put on the small matrices X and G.
+put on the small matrices X and G.  Samples whose slopes S vanish in a whole panel of neurons, as
+they do where sigma is flat, are left out of that panel's sums.
 
 The bits of a result are fixed by the formulas as follows, however the sums are tiled: each z is one
 chain of fused multiply-adds over the inputs and then over the earlier samples of its block, each
@@ -27,6 +28,7 @@ from meanfield.compiled import compiler
 from meanfield.sgd.activation_kernels import evaluate
 from meanfield.sgd.microkernels import BLOCK, TILE, add_history, add_inputs, combine
 from meanfield.sgd.vectors import (
+    active_bits,
     add,
     broadcast,
     broadcast_element,
@@ -38,6 +40,7 @@ from meanfield.sgd.vectors import (
     pointer_or_none,
     pointer_to,
     store,
+    store_active,
     tree_sum,
 )
 
@@ -60,7 +63,7 @@ def _renew(outer: Any, i: int, latest: int, value: Any, error: Any, shrink: Any)
 def _predict(
     rows: Any, stride: int, first: int, last: int, row: int, inner: int, factors: Any,
     factor_index: int, outer: Any, latest: int, error: Any, shrink: Any, mask: Any,
-    mask_index: int, sums: Any, activation: Any,
+    mask_index: int, sums: Any, activation: Any, active: Any, active_index: int, panels: int,
 ) -> None:  # fmt: skip
     """Finish z of one sample in some panels, add its values to sums and leave its slopes S.
 
@@ -86,6 +89,9 @@ def _predict(
         mask_index: where the mask of these panels starts.
         sums: pointer to TILE partial sums, changed.
         activation: sigma, see `evaluate`.
+        active: None, or pointer to the bits of `Panels.active`.
+        active_index: number of the sample in its block.
+        panels: number of panels.
     """
     keep_apart()
     lanes = lanes_of(rows)
@@ -142,6 +148,9 @@ def _predict(
                 slope, other_slope = multiply(a, slope), multiply(other_a, other_slope)
             store(rows, at, slope)
             store(rows, at + lanes, other_slope)
+            if active is not None:
+                pass_start = shift // (2 * lanes) * panels
+                store_active(active, (pass_start + p) * BLOCK + active_index, slope, other_slope)
         store(sums, shift, total)
         store(sums, shift + lanes, other_total)
 
@@ -149,7 +158,8 @@ def _predict(
 @njit
 def predict(
     rows: Any, stride: int, neurons: int, row: int, inner: int, factors: Any, factor_index: int,
-    outer: Any, error: Any, shrink: Any, mask: Any, sums: Any, activation: Any,
+    outer: Any, error: Any, shrink: Any, mask: Any, sums: Any, activation: Any, active: Any = None,
+    active_index: int = 0,
 ) -> Any:  # fmt: skip
     """Finish z of one sample, leave its slopes, and return the sum of its values; see `_predict`.
 
@@ -167,24 +177,27 @@ def predict(
         mask: pointer to the masks of a full panel and of the last one.
         sums: pointer to scratch, TILE numbers.
         activation: sigma, see `evaluate`.
+        active: None, or pointer to the bits of `Panels.active`, which are set for the sample.
+        active_index: number of the sample in its block.
 
     Returns:
         sum_i a_i sigma(z_i).
     """
     lanes = lanes_of(rows)
     full = neurons // TILE
-    latest = (neurons + TILE - 1) // TILE * TILE
+    panels = (neurons + TILE - 1) // TILE
+    latest = panels * TILE
     zero = broadcast(error - error)
     for q in range(0, TILE, lanes):
         store(sums, q, zero)
     _predict(
         rows, stride, 0, full, row, inner, factors, factor_index, outer, latest, error, shrink,
-        mask, 0, sums, activation,
+        mask, 0, sums, activation, active, active_index, panels,
     )  # fmt: skip
     if full * TILE < neurons:
         _predict(
             rows, stride, full, full + 1, row, inner, factors, factor_index, outer, latest, error,
-            shrink, mask, TILE, sums, activation,
+            shrink, mask, TILE, sums, activation, active, active_index, panels,
         )  # fmt: skip
         for q in range(0, TILE, lanes):
             at = full * stride + row * TILE + q
@@ -252,15 +265,27 @@ def _scale_samples(x: Any, start: int, inputs: int, e: Any) -> None:
             store(x, i, multiply(load(x, i), factor))
 
 
+@register_jitable(forceinline=True)
+def _chosen(active: Any, p: int, panels: int, passes: int, count: int) -> int:
+    """Return the set, bit by bit, of the first ``count`` samples with slopes in panel p."""
+    first = -1 if count == 64 else (1 << count) - 1
+    if active is None:
+        return first
+    chosen = 0
+    for q in range(passes):
+        chosen |= active_bits(active, (q * panels + p) * BLOCK, BLOCK)
+    return chosen & first
+
+
 @njit
-def _update(panels: Any, p: int, count: int, x_index: int, shrink: Any) -> None:
-    """W <- shrink W + sum_l e_l S_l x_l^T in panel p, the factors being on x already."""
+def _update(panels: Any, p: int, chosen: int, x_index: int, shrink: Any) -> None:
+    """W <- shrink W + sum_{l in chosen} e_l S_l x_l^T in panel p; the factors are on x already."""
     base = p * panels.stride
     if shrink != 1:
         scale_rows(panels.rows, base, panels.inputs, shrink)
     add_inputs(
-        panels.rows, base, panels.inputs, panels.rows, base + panels.inputs * TILE, count,
-        panels.x, x_index,
+        panels.rows, base, panels.inputs, panels.rows, base + panels.inputs * TILE, panels.x,
+        x_index, chosen,
     )  # fmt: skip
 
 
@@ -290,6 +315,7 @@ def advance(
     number = rows.dtype.type
     pointer, factors, weights = pointer_to(rows), pointer_to(g), pointer_or_none(outer)
     mask, sums = pointer_to(panels.mask), pointer_to(panels.sums)
+    active, passes = pointer_or_none(panels.active), TILE // (2 * lanes_of(rows))
     number_of_panels = rows.size // panels.stride
     below = inputs * TILE
     decaying = gammas.size > 0
@@ -318,17 +344,19 @@ def advance(
         for p in range(number_of_panels):
             base = p * panels.stride
             if previous > 0:
-                _update(panels, p, previous, last, block_shrink)
+                chosen = _chosen(active, p, number_of_panels, passes, previous)
+                _update(panels, p, chosen, last, block_shrink)
             combine(rows, base + below, BLOCK, rows, base, inputs, panels.x, hidden)
         for k in range(n):
             group = k // GROUP * GROUP
             if k == group and k > 0:
                 for p in range(number_of_panels):
                     base = p * panels.stride + below
-                    add_history(rows, base + k * TILE, GROUP, rows, base, k, g, k)
+                    chosen = _chosen(active, p, number_of_panels, passes, k)
+                    add_history(rows, base + k * TILE, GROUP, rows, base, g, k, chosen)
             total = predict(
                 pointer, panels.stride, panels.neurons, inputs + k, k - group, factors,
-                group * BLOCK + k, weights, error, shrink, mask, sums, activation,
+                group * BLOCK + k, weights, error, shrink, mask, sums, activation, active, k,
             )  # fmt: skip
             residual = y[first + start + k] - total / number(panels.neurons)
             error = rates[start + k] * residual
@@ -348,6 +376,7 @@ def advance(
         previous = n
     if previous > 0:
         for p in range(number_of_panels):
-            _update(panels, p, previous, current, block_shrink)
+            chosen = _chosen(active, p, number_of_panels, passes, previous)
+            _update(panels, p, chosen, current, block_shrink)
         finish_outer(outer, error, shrink)
     return count, squares

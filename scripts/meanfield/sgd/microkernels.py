@@ -4,8 +4,9 @@ All of them add to rows of TILE neurons a combination of other such rows,
 
     out[r] (+)= sum_j factor(j, r) source[j],   one chain of fused multiply-adds in increasing j,
 
-so how many rows and vectors are held in registers at a time changes no bits.  It is chosen by the
-CPU: with 32 registers of one vector 10 or 8 rows of two vectors, else 6 rows of one.
+where j runs over all rows, or over those in a set, since rows of zeros add nothing.  How many rows
+and vectors are held in registers at a time changes no bits.  It is chosen by the CPU: with 32
+registers of one vector 10 or 8 rows of two vectors, else 6 rows of one.
 """
 
 from typing import Any
@@ -49,22 +50,20 @@ def _has_wide_registers() -> bool:
 _INPUTS, _SAMPLES, _VECTORS = (10, 8, 2) if _has_wide_registers() else (6, 6, 1)
 
 
-def _make_tile(rows: int, *, fresh: bool, between: int, across: int) -> Any:
+def _make_tile(rows: int, *, chosen: bool, between: int, across: int) -> Any:
     """Return the operation out[r] (+)= sum_j factor[j between + r across] source[j], r < rows.
 
     It works on the first _VECTORS vectors of each row.
 
     Args:
         rows: number of rows of ``out``, held in registers.
-        fresh: start from zero, not from what ``out`` holds.
+        chosen: add, to what ``out`` holds, the rows j whose bits are set; else start from zero, and
+            j runs from 0 on.
         between: distance of the factors of consecutive j.
         across: distance of the factors of consecutive r.
     """
 
-    def tile(
-        typing_context: Any, out: Any, out_index: Any, source: Any, source_index: Any,
-        factor: Any, factor_index: Any, count: Any,
-    ) -> Any:  # fmt: skip
+    def generate(out: Any, source: Any, factor: Any) -> Any:
         kind = Vector(out.dtype)
 
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -81,15 +80,17 @@ def _make_tile(rows: int, *, fresh: bool, between: int, across: int) -> Any:
 
             zero = vector_constant(0.0, kind)
             start = [
-                zero if fresh else builder.load(address(target, r, v), align=BYTES)
+                builder.load(address(target, r, v), align=BYTES) if chosen else zero
                 for r, v in cells
             ]
             before = builder.block
             loop, after = builder.append_basic_block(), builder.append_basic_block()
             builder.branch(loop)
             builder.position_at_end(loop)
-            j = builder.phi(word)
+            # What is left to do: a set of rows, or the number of the next row.
+            state = builder.phi(word)
             totals = [builder.phi(whole) for _ in cells]
+            j = builder.cttz(state, ir.Constant(ir.IntType(1), 1)) if chosen else state
             here = builder.gep(origin, [builder.mul(j, ir.Constant(word, TILE))])
             coefficients = builder.gep(factors, [builder.mul(j, ir.Constant(word, between))])
             inputs = [builder.load(address(here, 0, v), align=BYTES) for v in range(_VECTORS)]
@@ -99,10 +100,16 @@ def _make_tile(rows: int, *, fresh: bool, between: int, across: int) -> Any:
                     place = builder.gep(coefficients, [ir.Constant(word, r * across)])
                     weight = splat(builder, builder.load(place), kind)
                 ends.append(vector_call("fma")(builder, kind, weight, inputs[v], totals[index]))
-            following = builder.add(j, ir.Constant(word, 1))
-            builder.cbranch(builder.icmp_signed("<", following, arguments[6]), loop, after)
-            j.add_incoming(ir.Constant(word, 0), before)
-            j.add_incoming(following, loop)
+            one = ir.Constant(word, 1)
+            if chosen:
+                following = builder.and_(state, builder.sub(state, one))
+                more = builder.icmp_unsigned("!=", following, ir.Constant(word, 0))
+            else:
+                following = builder.add(state, one)
+                more = builder.icmp_signed("<", following, arguments[6])
+            builder.cbranch(more, loop, after)
+            state.add_incoming(arguments[6] if chosen else ir.Constant(word, 0), before)
+            state.add_incoming(following, loop)
             for total, first, end in zip(totals, start, ends, strict=True):
                 total.add_incoming(first, before)
                 total.add_incoming(end, loop)
@@ -111,22 +118,27 @@ def _make_tile(rows: int, *, fresh: bool, between: int, across: int) -> Any:
                 builder.store(end, address(target, r, v), align=BYTES)
             return context.get_dummy_value()
 
-        signature = types.void(
-            out, types.int64, source, types.int64, factor, types.int64, types.int64
-        )
-        return signature, emit
+        return emit
+
+    def tile(
+        typing_context: Any, out: Any, out_index: Any, source: Any, source_index: Any,
+        factor: Any, factor_index: Any, rows_or_count: Any,
+    ) -> Any:  # fmt: skip
+        index = types.int64
+        signature = types.void(out, index, source, index, factor, index, index)
+        return signature, generate(out, source, factor)
 
     return intrinsic(tile)
 
 
-_fresh = _make_tile(_SAMPLES, fresh=True, between=BLOCK, across=1)
-_fresh_2 = _make_tile(2, fresh=True, between=BLOCK, across=1)
-_fresh_1 = _make_tile(1, fresh=True, between=BLOCK, across=1)
-_more = _make_tile(_SAMPLES, fresh=False, between=BLOCK, across=1)
-_more_2 = _make_tile(2, fresh=False, between=BLOCK, across=1)
-_inputs = _make_tile(_INPUTS, fresh=False, between=1, across=BLOCK)
-_inputs_2 = _make_tile(2, fresh=False, between=1, across=BLOCK)
-_inputs_1 = _make_tile(1, fresh=False, between=1, across=BLOCK)
+_fresh = _make_tile(_SAMPLES, chosen=False, between=BLOCK, across=1)
+_fresh_2 = _make_tile(2, chosen=False, between=BLOCK, across=1)
+_fresh_1 = _make_tile(1, chosen=False, between=BLOCK, across=1)
+_more = _make_tile(_SAMPLES, chosen=True, between=BLOCK, across=1)
+_more_2 = _make_tile(2, chosen=True, between=BLOCK, across=1)
+_inputs = _make_tile(_INPUTS, chosen=True, between=1, across=BLOCK)
+_inputs_2 = _make_tile(2, chosen=True, between=1, across=BLOCK)
+_inputs_1 = _make_tile(1, chosen=True, between=1, across=BLOCK)
 
 
 @njit
@@ -165,10 +177,10 @@ def combine(
 
 @njit
 def add_history(
-    out: Any, out_index: int, outs: int, source: Any, source_index: int, count: int,
-    factor: Any, factor_index: int,
+    out: Any, out_index: int, outs: int, source: Any, source_index: int, factor: Any,
+    factor_index: int, chosen: int,
 ) -> None:  # fmt: skip
-    """out[k] += sum_{j < count} factor[j, k] source[j] for k < outs, outs even.
+    """out[k] += sum_{j in chosen} factor[j, k] source[j] for k < outs, outs even.
 
     Args:
         out: array or pointer that holds the rows out[k], one after the other, aligned.
@@ -176,30 +188,32 @@ def add_history(
         outs: their number.
         source: array or pointer that holds the rows source[j].
         source_index: element of it at which they start.
-        count: their number, at least 1.
         factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
+        chosen: the set of j, bit by bit.
     """
     keep_apart()
+    if chosen == 0:
+        return
     width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         k = 0
         while k + _SAMPLES <= outs:
             _more(out, out_index + k * TILE + shift, source, source_index + shift,
-                  factor, factor_index + k, count)  # fmt: skip
+                  factor, factor_index + k, chosen)  # fmt: skip
             k += _SAMPLES
         while k < outs:
             _more_2(out, out_index + k * TILE + shift, source, source_index + shift,
-                    factor, factor_index + k, count)  # fmt: skip
+                    factor, factor_index + k, chosen)  # fmt: skip
             k += 2
 
 
 @njit
 def add_inputs(
-    out: Any, out_index: int, outs: int, source: Any, source_index: int, count: int,
-    factor: Any, factor_index: int,
+    out: Any, out_index: int, outs: int, source: Any, source_index: int, factor: Any,
+    factor_index: int, chosen: int,
 ) -> None:  # fmt: skip
-    """out[j] += sum_{k < count} factor[j, k] source[k] for j < outs: the update W += (e X)^T S.
+    """out[j] += sum_{k in chosen} factor[j, k] source[k] for j < outs: the update W += (e X)^T S.
 
     Args:
         out: array or pointer that holds the rows out[j], one after the other, aligned.
@@ -207,22 +221,24 @@ def add_inputs(
         outs: their number.
         source: array or pointer that holds the rows source[k].
         source_index: element of it at which they start.
-        count: their number, at least 1.
         factor: array or pointer that holds the rows factor[j], of BLOCK numbers.
         factor_index: element of it at which they start.
+        chosen: the set of k, bit by bit.
     """
     keep_apart()
+    if chosen == 0:
+        return
     width = _VECTORS * lanes_of(out)
     for shift in range(0, TILE, width):
         j = 0
         while j + _INPUTS <= outs:
             _inputs(out, out_index + j * TILE + shift, source, source_index + shift,
-                    factor, factor_index + j * BLOCK, count)  # fmt: skip
+                    factor, factor_index + j * BLOCK, chosen)  # fmt: skip
             j += _INPUTS
         while j + 2 <= outs:
             _inputs_2(out, out_index + j * TILE + shift, source, source_index + shift,
-                      factor, factor_index + j * BLOCK, count)  # fmt: skip
+                      factor, factor_index + j * BLOCK, chosen)  # fmt: skip
             j += 2
         if j < outs:
             _inputs_1(out, out_index + j * TILE + shift, source, source_index + shift,
-                      factor, factor_index + j * BLOCK, count)  # fmt: skip
+                      factor, factor_index + j * BLOCK, chosen)  # fmt: skip

@@ -114,7 +114,7 @@ def advance_noisy(
             base = p * panels.stride
             if shrink != one:
                 scale_rows(rows, base, inputs, shrink)
-            add_inputs(rows, base, inputs, rows, base + below, 1, panels.x, 0)
+            add_inputs(rows, base, inputs, rows, base + below, panels.x, 0, 1)
         finish_outer(panels.outer, error, shrink)
         _add_noise(panels, noise, scales[k], k0, k1, step + np.uint64(k))
     return count, squares

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from meanfield.activations import Pieces
 from meanfield.neurons import Neuron, Perceptron
 from meanfield.sgd.microkernels import BLOCK, TILE
-from meanfield.sgd.vectors import aligned
+from meanfield.sgd.vectors import BYTES, aligned
 
 
 class Panels(NamedTuple):
@@ -30,6 +31,8 @@ class Panels(NamedTuple):
         g: (BLOCK * BLOCK,) inner products of the samples of a block.
         sums: (TILE,) partial sums over neurons.
         errors: (BLOCK,) factors e of the samples of a block.
+        active: (passes * panels * BLOCK,) uint16, for each pass over the panels, panel and sample
+            the bits of the lanes whose slope is not 0; None if sigma is nowhere flat.
     """
 
     rows: npt.NDArray[Any]
@@ -43,6 +46,7 @@ class Panels(NamedTuple):
     g: npt.NDArray[Any]
     sums: npt.NDArray[Any]
     errors: npt.NDArray[Any]
+    active: npt.NDArray[np.uint16] | None
 
 
 def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
@@ -68,6 +72,9 @@ def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
         outer[:neurons] = theta[:, 0]
     mask = aligned((2 * TILE,), dtype)
     mask[: TILE + 1 + (neurons - 1) % TILE] = 1
+    activation = neuron.activation
+    flat = isinstance(activation, Pieces) and 0 in activation.slopes
+    passes = -(-TILE * dtype.itemsize // (2 * BYTES))
     return Panels(
         rows=rows.reshape(-1),
         stride=length * TILE,
@@ -80,6 +87,7 @@ def pack(theta: npt.NDArray[Any], neuron: Neuron) -> Panels:
         g=aligned((BLOCK * BLOCK,), dtype),
         sums=aligned((TILE,), dtype),
         errors=aligned((BLOCK,), dtype),
+        active=aligned((passes * count * BLOCK,), np.uint16) if flat else None,
     )
 
 

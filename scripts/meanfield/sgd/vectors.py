@@ -307,6 +307,44 @@ def _tree_sum(typing_context: Any, v: Any) -> Any:
     return v.dtype(v), emit
 
 
+def _store_active(typing_context: Any, active: Any, index: Any, v: Any, w: Any) -> Any:
+    """Type and generate the store of bits, as uint16, that say where v or w is not zero."""
+    if not isinstance(v, Vector) or v != w or active.dtype != types.uint16:
+        return None
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        half = ir.IntType(16)
+        zero = vector_constant(0.0, v)
+        # "Unordered": a NaN counts as not zero.
+        first, second = (builder.fcmp_unordered("!=", each, zero) for each in arguments[2:])
+        bits = builder.bitcast(builder.or_(first, second), ir.IntType(v.lanes))
+        address = element_address(context, builder, active, arguments[:2], half)
+        builder.store(builder.zext(bits, half) if v.lanes < 16 else bits, address)
+        return context.get_dummy_value()
+
+    return types.void(active, types.intp, v, w), emit
+
+
+def _active_bits(typing_context: Any, active: Any, index: Any, count: Any) -> Any:
+    """Type and generate the int64 whose bit k says whether number k from ``index`` on is not 0.
+
+    The literal ``count`` is the number of bits, at most 64.
+    """
+    if active.dtype != types.uint16 or not isinstance(count, types.IntegerLiteral):
+        return None
+    length = count.literal_value
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole = ir.VectorType(ir.IntType(16), length)
+        address = element_address(context, builder, active, arguments[:2], whole)
+        zero = ir.Constant(whole, [0] * length)
+        lanes = builder.icmp_unsigned("!=", builder.load(address, align=2), zero)
+        bits = builder.bitcast(lanes, ir.IntType(length))
+        return builder.zext(bits, ir.IntType(64)) if length < 64 else bits
+
+    return types.int64(active, types.intp, count), emit
+
+
 def _keep_apart(typing_context: Any) -> Any:
     """Keep the function that contains this from being copied into its callers.
 
@@ -321,6 +359,8 @@ def _keep_apart(typing_context: Any) -> Any:
 
 
 keep_apart: Any = intrinsic(_keep_apart)
+store_active: Any = intrinsic(_store_active)
+active_bits: Any = intrinsic(prefer_literal=True)(_active_bits)
 tree_sum: Any = intrinsic(_tree_sum)
 load: Any = intrinsic(_load)
 store: Any = intrinsic(_store)
