@@ -83,6 +83,7 @@ def test_the_project_s_own_settings_load(names: list[str]) -> None:
     settings = load_settings(merged, files, ROOT / "config" / "experiments", {"all"})
     (point,) = settings.experiments["figure_1"]
     assert point.settings.law.model_dump()["delta"] == 0.8
+    assert point.settings.sgd is not None
     if len(names) == 2:
         assert settings.config.results_dir == "results/quick"
         assert point.settings.sgd.neurons == 200
@@ -131,6 +132,7 @@ def test_overrides_are_merged_in_the_order_of_the_files(project: Project) -> Non
     project.write("config.yaml", "overrides: {one: {sgd: {neurons: 100}, law: {delta: 0.5}}}")
     project.write("quick.yaml", "overrides: {one: {sgd: {step_size: 1e-4, neurons: 10}}}")
     settings = project.load("config.yaml", "quick.yaml").experiments["one"][0].settings
+    assert settings.sgd is not None
     assert (settings.sgd.neurons, settings.sgd.step_size, settings.law.model_dump()["delta"]) == (
         10,
         1e-4,

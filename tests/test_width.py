@@ -33,6 +33,17 @@ def test_second_moment_is_the_gaussian_integral(scale: float) -> None:
     assert second_moment(activation, np.array([scale]))[0] == pytest.approx(expected, rel=1e-9)
 
 
+def test_second_moment_at_infinite_scale() -> None:
+    bounded, growing = (
+        PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)),
+        PiecewiseLinear((0.0,), (0.0,), 0, 1),
+    )
+    limit, near = second_moment(bounded, np.array([np.inf, 1e4]))
+    assert limit == (2.5**2 + 7.5**2) / 2
+    assert near == pytest.approx(limit, rel=1e-3)
+    assert second_moment(growing, np.array([np.inf]))[0] == np.inf
+
+
 def test_second_moment_at_zero_scale() -> None:
     for activation in (ACTIVATION, PiecewiseLinear((0.0, 1.0), (2.0, 3.0))):
         expected = float(activation(np.zeros(1))[0]) ** 2

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -233,6 +234,21 @@ def test_a_sweep_over_width_is_gathered_and_drawn(project: Path) -> None:
     assert [path.name for path in films] == ["figure_1_neurons-40.gif"]
     settings = json.loads(tree.attrs["settings"])
     assert [p["settings"]["run_sgd"]["sgd"]["neurons"] for p in settings["points"]] == [40, 56]
+
+
+def test_an_experiment_of_theory_alone(project: Path) -> None:
+    """Without SGD, times or a start: minima along a list of Delta, in one job."""
+    text = (project / "config/experiments/figure_1.yaml").read_text()
+    settings = yaml.safe_load(text) | dict.fromkeys(("initial", "time", "sgd", "dd", "figure"))
+    settings["statics"] = {"deltas": {"start": 0.2, "stop": 0.8, "count": 3}}
+    (project / "config/experiments/theory.yaml").write_text(yaml.safe_dump(settings))
+    assert planned(project, "theory") - {"theory"} == {"minimize_risk", "aggregate_runs"}
+    run(project, "theory")
+    tree = read_tree(project / "results/quick/theory.nc")
+    assert list(tree.children) == ["statics"]
+    found = tree["statics"].sel(point="base")
+    np.testing.assert_allclose(found.risk_min, [0.39514, 0.03089, 0.00310], atol=5.1e-6)
+    assert planned(project) == set()
 
 
 def test_sgd_is_as_close_to_its_limit_as_independent_draws(project: Path) -> None:

@@ -9,13 +9,18 @@ one point, at which every unbounded coordinate is infinite.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter
+from scipy.ndimage import label, minimum_filter, minimum_position
 
 Floats = NDArray[np.float64]
+
+LAST_FINITE = 1.0 - 1e-6
+"""Beyond it lies infinity: there features differ from their limit by less than a potential can use,
+and formulas for them may have lost their digits."""
 
 OUTPUT_WEIGHT = "a"
 """Name of the coordinate in which every feature is linear, phi(a, .) = a phi(1, .)."""
@@ -26,6 +31,7 @@ GRID = {1: 400, 2: 64, 3: 20}
 # Points a coordinate of the local search, and the factor by which it shrinks.
 STENCIL = {1: (9, 4.0), 2: (5, 2.0), 3: (3, 2.0)}
 FINEST = 1e-8
+ROUNDING = 1e-15
 MOST_ROUNDS = 80
 
 
@@ -77,18 +83,18 @@ class Domain:
                 f"{[axis.name for axis in self.axes]}"
             )
 
-    @property
+    @cached_property
     def searched(self) -> list[int]:
         """Numbers of the coordinates that vary between their ends."""
         return [i for i, axis in enumerate(self.axes) if axis.name != OUTPUT_WEIGHT]
 
-    @property
+    @cached_property
     def linear(self) -> int | None:
         """Number of the coordinate in which features are linear, if there is one."""
         names = [axis.name for axis in self.axes]
         return names.index(OUTPUT_WEIGHT) if OUTPUT_WEIGHT in names else None
 
-    @property
+    @cached_property
     def unbounded(self) -> NDArray[np.bool_]:
         """Which coordinates reach infinity, shape (k,)."""
         return np.array([np.isinf(axis.high) for axis in self.axes])
@@ -112,7 +118,8 @@ class Domain:
                     result[:, i] = axis.low + axis.scale * inner / (1.0 - inner)
             else:
                 result[:, i] = axis.low + inner * (axis.high - axis.low)
-        result[np.ix_(self.infinite(u), self.unbounded)] = np.inf
+        if self.unbounded.any():
+            result[self.infinite(u)[:, np.newaxis] & self.unbounded] = np.inf
         return result
 
     def coordinates(self, omega: Floats) -> Floats:
@@ -140,38 +147,52 @@ class Domain:
 
     def infinite(self, u: Floats) -> NDArray[np.bool_]:
         """Return which points are the infinite one, shape (n,)."""
-        return np.any(u[:, self.unbounded] >= 1.0, axis=1)
+        return np.any(u[:, self.unbounded] > LAST_FINITE, axis=1)
 
     def normalized(self, u: Floats) -> Floats:
         """Return the points with one name for infinity."""
         result = np.array(u)
-        result[np.ix_(self.infinite(u), self.unbounded)] = 1.0
+        result[self.infinite(u)[:, np.newaxis] & self.unbounded] = 1.0
         return result
 
-    def local_minima(self, values: Floats, most: int) -> Floats:
+    def local_minima(self, values: Floats, noise: float, most: int) -> Floats:
         """Return where values on the grid, shape (G,), are no larger than at all neighbors.
+
+        Infinity is always among them, and does not count as a neighbor: it is next to all large
+        weights, and lower values may be found towards it in some directions only.
 
         Args:
             values: numbers at the points of `grid`.
-            most: how many are returned at most, the lowest first.
+            noise: differences that are rounding.
+            most: how many are returned at most, and as many at infinity.
 
         Returns:
-            u of the minima, shape (m, k), infinity once.
+            u of the minima, shape (m, k).
         """
-        table = values.reshape(self.shape)
-        lowest = np.flatnonzero(minimum_filter(table, size=3, mode="nearest").ravel() == values)
-        order = lowest[np.argsort(values[lowest], kind="stable")]
-        index = np.stack(np.unravel_index(order, self.shape), axis=-1)
-        points = self.normalized(index / (np.array(self.shape) - 1))
-        _, first = np.unique(points, axis=0, return_index=True)
-        return points[np.sort(first)][:most]
+        points = self.grid()
+        infinite = self.infinite(points)
+        finite = np.where(infinite, np.inf, values)
+        table = finite.reshape(self.shape)
+        around = minimum_filter(table, size=3, mode="nearest")
+        # Where features are flat values differ by rounding: all of such a part is one minimum.
+        parts, count = label(
+            (table <= around + noise) & np.isfinite(table), np.ones((3,) * table.ndim)
+        )
+        lowest = np.array(minimum_position(table, parts, np.arange(1, count + 1)), dtype=int)
+        lowest = np.ravel_multi_index(tuple(lowest.T), self.shape)
+        lowest = lowest[np.argsort(finite[lowest], kind="stable")][:most]
+        _, beyond = np.unique(self.normalized(points[infinite]), axis=0, return_index=True)
+        beyond = np.flatnonzero(infinite)[beyond]
+        beyond = beyond[np.argsort(values[beyond], kind="stable")][:most]
+        return self.normalized(points[np.concatenate([lowest, beyond])])
 
     def descend(self, function: Callable[[Floats], Floats], start: Floats) -> tuple[Floats, Floats]:
         """Minimise a function locally from several points by a search on shrinking stencils.
 
         Args:
             function: u of shape (n, k) -> values (n,).
-            start: points from which to search, shape (m, k), a grid cell or less away.
+            start: points from which to search, shape (m, k), a grid cell or less away; at infinity
+                there is nothing to search.
 
         Returns:
             The minima, shape (m, k), and their values (m,).
@@ -186,6 +207,7 @@ class Domain:
         ).reshape(len(offsets), -1)
         inner = np.max(np.abs(offsets), axis=1) < 1.0
         at, width = np.array(start), np.full(len(start), 1.0 / (self.points - 1))
+        width[self.infinite(at)] = 0.0
         values = function(at)
         for _ in range(MOST_ROUNDS):
             active = np.flatnonzero(width > FINEST)
@@ -195,10 +217,12 @@ class Domain:
             tried = np.clip(tried, 0.0, 1.0)
             found = function(tried.reshape(-1, len(self.axes))).reshape(len(active), -1)
             best = np.argmin(found, axis=1)
-            better = found[np.arange(len(active)), best] < values[active]
+            lowest = found[np.arange(len(active)), best]
+            # Lower than by rounding, on which a search would wander over a flat part.
+            better = lowest < values[active] - ROUNDING * (1.0 + np.abs(values[active]))
             moved = active[better]
             at[moved] = tried[better, best[better]]
-            values[moved] = found[better, best[better]]
+            values[moved] = lowest[better]
             # At the rim of the stencil the minimum may be beyond it.
             width[active[~better | inner[best]]] /= factor
         return self.normalized(at), values

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from meanfield.domain import Domain
+from meanfield.domain import ROUNDING, Domain
 from meanfield.problem import Problem
 from meanfield.search import MOST_MINIMA, Minima, Search, on_grid
 from meanfield.slide import slide
@@ -31,7 +31,7 @@ class PointMass(NamedTuple):
         omega: its place, shape (k,).
         risk: R(delta_omega).
         margin: the least of Psi(.; delta_omega) elsewhere less Psi(omega; delta_omega): over the
-            other local minima of Psi and the ends of an only coordinate, infinity included. Lemma
+            other local minima of Psi, infinity, and 0 if the radius is the only coordinate. Lemma
             1: delta_omega minimises R over all measures iff the margin is >= 0.
     """
 
@@ -106,7 +106,8 @@ def _lowest(search: Search, function: Callable[[Floats], Floats]) -> Floats:
         # A point of the line through 0 and the upper end stands for all output weights.
         lower = domain.grid()[:, domain.linear] == 0.0
         values = np.where(lower, np.inf, values)
-    start = domain.local_minima(values, MOST_MINIMA)
+    noise = ROUNDING * (search.largest**2 + float(search.target @ search.target))
+    start = domain.local_minima(values, noise, MOST_MINIMA)
     start = start[np.isfinite(function(search.features(start)))]
     u, found = domain.descend(lambda u: function(search.features(u)), start)
     return u[[np.argmin(found)]]
@@ -152,8 +153,9 @@ def sphere_thresholds(
     """Return where in Delta the best sphere is optimal, and where it turns unstable.
 
     The margin of Lemma 1 and the curvature are scanned on a uniform grid of Delta and their changes
-    of sign found by bisection (Brent). If the sphere is optimal on several intervals, the widest is
-    meant.
+    of sign found by Brent's method. If the sphere is optimal on several intervals, the widest is
+    meant; one narrower than the scan's spacing may be missed; one that reaches an end of the scan
+    ends there.
 
     Args:
         make: Delta -> problem of one invariant, the radius.

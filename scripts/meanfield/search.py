@@ -5,17 +5,18 @@ With F(omega)_q = sqrt(pi_q) phi(omega; s_q) and b_q = sqrt(pi_q) y_q the risk o
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.domain import Domain
+from meanfield.domain import ROUNDING, Domain
 from meanfield.problem import Problem
 
 Floats = NDArray[np.float64]
 
-MOST_MINIMA = 24
+MOST_MINIMA = 60
 """Local minima of the potential on the grid from which the search goes on."""
 
 CURVATURE_STEP = 1e-4
@@ -62,6 +63,11 @@ class Search:
     target: Floats
     grid: Floats
 
+    @cached_property
+    def largest(self) -> float:
+        """The largest norm of F on the grid."""
+        return float(np.sqrt(np.max(np.sum(self.grid**2, axis=1))))
+
     def features(self, u: Floats) -> Floats:
         """Return F at points u (n, k), shape (n, Q)."""
         return self.problem.features(self.domain.omega(u)) * np.sqrt(self.problem.weights)
@@ -99,7 +105,9 @@ class Search:
         The first is the global minimum, infinity included, unless Psi has a minimum so narrow that
         the grid misses it.
         """
-        on_grid = self.domain.local_minima(-(self.grid @ residual), MOST_MINIMA)
+        noise = ROUNDING * np.linalg.norm(residual) * self.largest
+        values = -(self.grid @ residual)
+        on_grid = self.domain.local_minima(values, float(noise), MOST_MINIMA)
         u, values = self.domain.descend(lambda u: -(self.features(u) @ residual), on_grid)
         order = np.argsort(values, kind="stable")
         return Minima(u[order], values[order])

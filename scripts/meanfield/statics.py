@@ -5,6 +5,7 @@ over the convex hull of the features' curve, infinity included. Atoms are genera
 other where the potential is lowest, the masses are solved for exactly, and the atoms slide.
 """
 
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ TOLERANCE = 1e-9
 MOST_ROUNDS = 60
 
 NEAR = 3.0
-"""Distance, in cells of the grid, at which atoms are tried as one."""
+"""Distance, in cells of the grid, at which atoms are tried as one, or as infinite."""
 
 
 class Minimum(NamedTuple):
@@ -80,20 +81,19 @@ def minimize_risk(
         u = search.domain.normalized(search.domain.grid()[[np.argmin(misfit)]])
     else:
         u = _started(search, start)
-    done, best = 0, (np.inf, Atoms(u, np.ones(len(u)) / len(u)))
-    while True:
-        done += 1
-        atoms = _merged(search, slide(search, u))
-        residual = search.residual(atoms)
-        minima = search.potential_minima(residual)
-        gap = _gap(search, atoms, residual, minima)
-        if gap < best[0]:
-            best = gap, atoms
-        if gap <= tolerance or done >= rounds:
-            break
-        level = -float(residual @ (search.target - residual))
-        u = np.concatenate([atoms.u, minima.u[minima.values < level]])
+    atoms = slide(search, u)
+    gap, lower = _certified(search, atoms)
+    best, done = (gap, atoms), 1
+    while gap > tolerance and done < rounds:
+        atoms = slide(search, np.concatenate([atoms.u, lower]))
+        gap, lower = _certified(search, atoms)
+        best, done = min(best, (gap, atoms), key=itemgetter(0)), done + 1
     gap, atoms = best
+    if len(u := _tidied(search, atoms)) < len(atoms.u) or np.any(u != atoms.u):
+        tidy = slide(search, u)
+        tidy_gap, _ = _certified(search, tidy)
+        if tidy_gap <= max(gap, tolerance):
+            gap, atoms = tidy_gap, tidy
     residual = search.residual(atoms)
     risk = float(residual @ residual)
     return Minimum(_measure(search, atoms), risk, gap, max(risk - gap, 0.0), done)
@@ -131,25 +131,32 @@ def _started(search: Search, start: Measure) -> Floats:
     return np.concatenate(ends)
 
 
-def _merged(search: Search, atoms: Atoms) -> Atoms:
-    """Return atoms without near duplicates: a group becomes one, at its centre of mass.
+def _certified(search: Search, atoms: Atoms) -> tuple[float, Floats]:
+    """Return the duality gap, and the places that would lower the risk, shape (m, k)."""
+    residual = search.residual(atoms)
+    minima = search.potential_minima(residual)
+    level = -float(residual @ (search.target - residual))
+    return _gap(search, atoms, residual, minima), minima.u[minima.values < level]
 
-    A group is one only if, after sliding, the risk is no larger than that of the separate atoms.
+
+def _tidied(search: Search, atoms: Atoms) -> Floats:
+    """Return places of which near ones are one, and those that are nearly infinite are infinite.
+
+    A minimum is flat: two atoms next to one another can do as well as one. Whether the tidy ones do
+    is for the certificate to say.
     """
     cell = NEAR / (search.domain.points - 1)
-    infinite = search.domain.infinite(atoms.u)
-    rest, groups = np.arange(len(atoms.mass)), []
+    u = np.array(atoms.u)
+    u[(u >= 1.0 - cell) & search.domain.unbounded] = 1.0
+    u = search.domain.normalized(u)
+    rest, centres = np.arange(len(u)), []
     while rest.size:
-        near = np.max(np.abs(atoms.u[rest] - atoms.u[rest[0]]), axis=1) <= cell
-        near &= infinite[rest] == infinite[rest[0]]
-        groups.append(rest[near])
+        near = np.max(np.abs(u[rest] - u[rest[0]]), axis=1) <= cell
+        group = rest[near]
+        centre = u[group[0]] if len(group) == 1 else atoms.mass[group] @ u[group]
+        centres.append(centre if len(group) == 1 else centre / atoms.mass[group].sum())
         rest = rest[~near]
-    if len(groups) == len(atoms.mass):
-        return atoms
-    centres = [np.average(atoms.u[group], axis=0, weights=atoms.mass[group]) for group in groups]
-    one = slide(search, np.stack(centres))
-    before, after = search.residual(atoms), search.residual(one)
-    return one if after @ after <= before @ before else atoms
+    return np.clip(np.stack(centres), 0.0, 1.0)
 
 
 def _measure(search: Search, atoms: Atoms) -> Measure:
