@@ -96,7 +96,8 @@ def field(problem: Problem, omega: Any, mass: Any) -> Field:
     output = mass @ features
     residual = problem.labels - output
     force = problem.weights * residual
-    speed = 2 * xp.tensordot(gradients, force, axes=((1,), (0,)))
+    # One coordinate at a time: no copy of the gradients, in whatever order they lie.
+    speed = 2 * xp.stack([gradients[:, :, i] @ force for i in range(omega.shape[1])], axis=-1)
     moving = _moving(problem, omega, speed)
     return Field(
         network=output,

@@ -73,7 +73,7 @@ class IsotropicGaussians:
         return (self.dimension,)
 
     def limit_nodes(self) -> Nodes:
-        """The law of y and s / sqrt(d) as d tends to infinity: two nodes, s = tau_y."""
+        """Return the law of y and s / sqrt(d) as d tends to infinity: two nodes, s = tau_y."""
         labels = np.array([1.0, -1.0])
         return Nodes(labels, np.full(2, 0.5), self.scale(labels)[:, np.newaxis])
 
@@ -140,9 +140,9 @@ class AnisotropicGaussians:
         return self.informative, self.dimension - self.informative
 
     def limit_nodes(self) -> Nodes:
-        """The law of y, s_1 / sqrt(s_0) and s_2 / sqrt(d - s_0) as both dimensions tend to infinity.
+        """Return the law of y, s_1 / sqrt(s_0) and s_2 / sqrt(d - s_0) as d tends to infinity.
 
-        Two nodes, s = (tau_y, 1).
+        The ratio s_0 / d is fixed; two nodes, s = (tau_y, 1).
         """
         labels = np.array([1.0, -1.0])
         invariants = np.stack([self.scale(labels), np.ones(2)], axis=-1)

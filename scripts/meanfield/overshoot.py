@@ -85,7 +85,9 @@ class Projection:
             cuts = range(_CHUNK, flat[0].size, _CHUNK)
             pieces = zip(*(np.split(each, cuts) for each in flat), strict=True)
             parts = [_two(*piece, *self.dimensions) for piece in pieces]
-        return Overshoot(*(np.concatenate(each).reshape(level.shape) for each in zip(*parts)))
+        return Overshoot(
+            *(np.concatenate(each).reshape(level.shape) for each in zip(*parts, strict=True))
+        )
 
 
 def _one(w: Floats, dimension: float) -> Overshoot:

@@ -88,8 +88,11 @@ class ExactOvershoot:
         return xp.asarray(found.value), xp.asarray(found.level), xp.asarray(found.share)
 
 
+MeanOvershoot = TabulatedOvershoot | ExactOvershoot
+
+
 @cache
-def tabulate_overshoot(dimensions: tuple[float, ...]) -> TabulatedOvershoot | ExactOvershoot:
+def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
     """Tabulate the mean overshoot of a projection, if a table can keep its bounds.
 
     Near |V| = sqrt(n) the density of V behaves as a power (n - 3) / 2, which no polynomial follows
@@ -158,7 +161,7 @@ def _hermite(value: Floats, slope: Floats, curve: Floats) -> Floats:
 
 
 def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) -> dict[str, float]:
-    """The largest errors between nodes, in up to 96 level cells and all share cells."""
+    """Return the largest errors between nodes, in up to 96 level cells and all share cells."""
     cells = len(table.coefficients) - 1
     some = np.unique(np.linspace(0, cells - 1, min(cells, 96)).astype(int))
     t = np.resize([0.5, 0.25, 0.8], len(some))
@@ -177,7 +180,7 @@ def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) ->
 
 
 def _share_edges(cells: int) -> Floats:
-    """The ends of the share cells in x: y in equal parts, x = y^2 / (y^2 + (1 - y)^2)."""
+    """Return the ends of the share cells in x: y in equal parts, x = y^2 / (y^2 + (1 - y)^2)."""
     y = np.arange(cells + 1) / cells
     return y**2 / (y**2 + (1 - y) ** 2)
 

@@ -10,13 +10,14 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from meanfield.activations import Pieces
-from meanfield.bent_problem import BentProblem
+from meanfield.bent_mean import BentMean
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.overshoot_table import tabulate_overshoot
 from meanfield.ridge_problem import IsotropicRidge
 from meanfield.special import SphericalMean, tabulate
+from meanfield.sphere_problem import SphereProblem
 
 
 class Problem(Protocol):
@@ -93,13 +94,12 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
         return IsotropicRidge(labels, weights, invariants[:, 0], mean)
     spheres = tuple(float(n) if finite else np.inf for n in law.spheres)
     units = np.sqrt(spheres) if finite else np.ones(len(spheres))
-    return BentProblem(
+    return SphereProblem(
         labels=labels,
         weights=weights,
         scales=invariants / units,
         units=units,
-        activation=neuron.activation,
         biased=isinstance(neuron, Perceptron),
         invariant_names=invariant_names(law, neuron),
-        mean_overshoot=tabulate_overshoot(spheres),
+        mean=BentMean(neuron.activation, tabulate_overshoot(spheres)),
     )

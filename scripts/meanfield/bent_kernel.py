@@ -1,6 +1,6 @@
 """Compiled mean features of piecewise linear neurons, and their gradients, from the table of T.
 
-The same sums as `meanfield.bent_problem.plain_features`, without its temporaries; a test holds the
+The same sums as `meanfield.bent_mean.BentMean.plain`, without its temporaries; a test holds the
 two together.
 """
 
@@ -39,11 +39,7 @@ def _look_up(table: Any, row: int, powers: int, t: float, xi: float) -> tuple[fl
 def fill_features(
     features: Any,
     gradients: Any,
-    amplitude: Any,
-    offset: Any,
-    base: Any,
-    slope: Any,
-    radii: Any,
+    units: tuple[Any, Any, Any, Any, Any],
     scales: Any,
     knots: Any,
     jumps: Any,
@@ -56,17 +52,15 @@ def fill_features(
         features: out, shape (J, Q).
         gradients: out, shape (J, Q, k), with k = m for ridges and m + 2 for perceptrons, whose
             first two are those in a and b; or (0, 0, 0).
-        amplitude: a, shape (J,).
-        offset: b, shape (J,).
-        base: sigma(b), shape (J,).
-        slope: sigma'(b), at a knot that of the piece on its left, shape (J,).
-        radii: finite, shape (J, m), m = 1 or 2.
+        units: a (J,), b (J,), sigma(b) (J,), sigma'(b) (J,), at a knot that of the piece on its
+            left, and the radii (J, m), finite, m = 1 or 2.
         scales: s_c / sqrt(n_c), shape (Q, m).
         knots: knots of sigma, shape (K,).
         jumps: jumps of its slope there, shape (K,).
         table: coefficients of T.
         per_unit: level cells per unit of w.
     """
+    amplitude, offset, base, slope, radii = units
     cells, share_cells, powers = table.shape[0] - 1, table.shape[1], table.shape[2]
     flat = table.reshape(-1)
     two = radii.shape[1] == 2

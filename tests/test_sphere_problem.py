@@ -4,18 +4,21 @@ import numpy as np
 import pytest
 
 from meanfield.activations import LeakyReLU, PiecewiseLinear, ReLU
-from meanfield.bent_problem import BentProblem, plain_features
+from meanfield.bent_mean import BentMean
 from meanfield.functionals import risk
-from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, Law
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure
-from meanfield.neurons import Neuron, Perceptron, Ridge
-from meanfield.problem import make_problem
+from meanfield.neurons import Perceptron, Ridge
+from meanfield.problem import Dimension, make_problem
+from meanfield.sphere_problem import SphereProblem
 
 RAMP = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
 BOUNDED = PiecewiseLinear((-1.0, 0.5, 1.5), (1.0, -2.5, 7.5))
 TILTED = PiecewiseLinear((-1.0, 0.5), (1.0, -2.5), left_slope=0.7, right_slope=0.7)
 ISOTROPIC = IsotropicGaussians(30, 0.6)
-ANISOTROPIC = AnisotropicGaussians(40, 12, 0.5)
+ANISOTROPIC = AnisotropicGaussians(100, 40, 0.5)
+Law = IsotropicGaussians | AnisotropicGaussians
+Neuron = Ridge | Perceptron
 CASES: list[tuple[Law, Neuron]] = [
     (ISOTROPIC, Perceptron(ReLU())),
     (ISOTROPIC, Perceptron(BOUNDED)),
@@ -26,13 +29,15 @@ CASES: list[tuple[Law, Neuron]] = [
 ]
 
 
-def problem_of(law: Law, neuron: Neuron, nodes: int = 4, **options: str) -> BentProblem:
-    problem = make_problem(law, neuron, nodes, **options)
-    assert isinstance(problem, BentProblem)
+def problem_of(
+    law: Law, neuron: Neuron, nodes: int = 4, dimension: Dimension = "finite"
+) -> SphereProblem:
+    problem = make_problem(law, neuron, nodes, dimension=dimension)
+    assert isinstance(problem, SphereProblem)
     return problem
 
 
-def atoms(problem: BentProblem, count: int, seed: int = 0) -> np.ndarray:
+def atoms(problem: SphereProblem, count: int, seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
     omega = generator.uniform(0.05, 2.5, (count, len(problem.invariant_names)))
     if problem.biased:
@@ -40,7 +45,7 @@ def atoms(problem: BentProblem, count: int, seed: int = 0) -> np.ndarray:
     return omega
 
 
-def units_with(problem: BentProblem, omega: np.ndarray, generator: np.random.Generator,
+def units_with(problem: SphereProblem, omega: np.ndarray, generator: np.random.Generator,
                spheres: tuple[int, ...], count: int) -> np.ndarray:  # fmt: skip
     """Draw neurons theta with the invariants omega, shape (count, D)."""
     parts = [np.tile(omega[:2], (count, 1))] if problem.biased else []
@@ -64,7 +69,7 @@ def test_features_are_averages_over_the_orbit_of_a_neuron(law: Law, neuron: Neur
 
 @pytest.mark.parametrize(("law", "neuron"), CASES)
 @pytest.mark.parametrize("dimension", ["finite", "infinite"])
-def test_gradients_by_finite_differences(law: Law, neuron: Neuron, dimension: str) -> None:
+def test_gradients_by_finite_differences(law: Law, neuron: Neuron, dimension: Dimension) -> None:
     problem = problem_of(law, neuron, dimension=dimension)
     omega = atoms(problem, 8)
     first, step = (2 if problem.biased else 0), 1e-5
@@ -88,10 +93,8 @@ def test_kernel_and_plain_reference_agree(law: Law, neuron: Neuron) -> None:
     problem = problem_of(law, neuron)
     omega = np.concatenate([atoms(problem, 20), np.zeros((1, len(problem.invariant_names)))])
     omega[0, -1] *= -1
-    units = problem.take_apart(omega)
-    plain = plain_features(
-        units, problem.scales, problem.activation, problem.mean_overshoot, biased=problem.biased
-    )
+    assert isinstance(problem.mean, BentMean)
+    plain = problem.mean.plain(problem.take_apart(omega), problem.scales)
     for mine, theirs in zip(problem.features_and_gradients(omega), plain, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-13)
     np.testing.assert_array_equal(problem.features(omega), problem.features_and_gradients(omega)[0])
@@ -149,8 +152,7 @@ def test_high_dimension_tends_to_the_limit_as_one_over_d(kind: str) -> None:
             if kind == "isotropic"
             else AnisotropicGaussians(size, 3 * size // 16, 0.5)
         )
-        dimension = "finite" if d else "infinite"
-        problem = problem_of(law, Perceptron(ReLU()), 8, dimension=dimension)
+        problem = problem_of(law, Perceptron(ReLU()), 8, "finite" if d else "infinite")
         omega = atoms(problem, 10, seed=1)
         risks.append(float(risk(problem, Measure(omega, np.full(10, 0.1)))))
     errors = [abs(each - risks[2]) for each in risks[:2]]
