@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from aggregate_runs import DRAWS, by_point, compare
+from aggregate_runs import by_point
+from meanfield.comparison import DRAWS, compare, in_words, relative, worst_ratio
 from meanfield.measure import gaussian_radii
 
 
@@ -81,3 +82,21 @@ def test_every_invariant_and_the_absolute_offset_are_compared() -> None:
     floor = found.wasserstein_draws
     deviation = (found.wasserstein.mean("seed") - floor.mean("draw")) / floor.std("draw")
     assert float(abs(deviation).max()) < 4 / np.sqrt(2)
+
+
+def test_distances_to_a_law_that_is_almost_a_point_are_not_divided_by_its_draws() -> None:
+    sgd, dd = runs(400, 200, 3)
+    dd["risk"] = ("time", [1.0])
+    for name in ("risk", "reduced_risk", "fluctuation"):
+        sgd[name] = (("seed", "time"), np.full((2, 1), 0.75))
+    spread = compare(sgd, dd, [0.0], np.random.default_rng(0))
+    expected = spread.wasserstein.mean() / spread.wasserstein_draws.mean()
+    assert float(relative(spread).mean()) == pytest.approx(float(expected))
+    lines = list(in_words(sgd, dd, spread))
+    assert "relative to independent draws" in lines[0]
+    assert lines[1].endswith("risk over the path: mean of the seeds 0.5000, largest 0.5000")
+    assert worst_ratio(spread) == 0  # at chance, however small the draws' own distance
+    dd["omega"] = 5 + 1e-7 * dd.omega
+    point = compare(sgd, dd, [0.0], np.random.default_rng(0))
+    assert relative(point).isnull().all()
+    assert "almost a point: mean 4.2" in next(in_words(sgd, dd, point))

@@ -52,6 +52,7 @@ def test_a_film_plays_for_ever_and_carries_its_origin(tmp_path: Path) -> None:
         assert film.info["duration"] == 1500
         shown = np.asarray(film.convert("RGB"), dtype=int)
     assert np.abs(shown - frames[3]).mean() < 3  # 64 colours, and no more lost
+    assert (shown[frames[3].min(axis=2) == 255] == 255).all()  # white paper stays white
 
 
 def test_equal_films_are_equal_files(tmp_path: Path) -> None:

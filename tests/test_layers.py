@@ -44,6 +44,7 @@ LAYERS = (
     ("flow", "width", "evaluation"),
     ("flow_step",),
     ("functionals", "sticky_origin"),
+    ("comparison",),
     ("marginals",),
     ("metrics", "timeline", "summaries", "domain", "initial_measure"),
     ("problem", "measure", "quantile_rule"),

@@ -17,6 +17,9 @@ Pixels = NDArray[np.uint8]
 COLOURS = 64
 """Size of the palette, one for all frames: ample for lines and text, and half the bytes of 256."""
 
+ALMOST_WHITE = 248
+"""Value of all three channels from which on a colour of the palette becomes white."""
+
 SAMPLED = 6
 """Frames from which the palette is taken, spread evenly."""
 
@@ -95,8 +98,8 @@ def save_gif(
 
 
 def _with_white(palette: Image.Image) -> Image.Image:
-    """Return a palette whose lightest colour is white: averages leave the paper a shade darker."""
+    """Return a palette whose almost white colours are white: the paper must not have a tint."""
     colours = np.array(palette.getpalette()).reshape(-1, 3)
-    colours[colours.sum(axis=1).argmax()] = 255
+    colours[(colours >= ALMOST_WHITE).all(axis=1)] = 255
     palette.putpalette(colours.ravel().tolist())
     return palette

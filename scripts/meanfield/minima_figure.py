@@ -24,6 +24,10 @@ from meanfield.sweep_curves import STEP_SIZE, Style
 
 DELTA = "law.delta"
 
+SMALLEST_PART, ROOM = 1e-5, 60.0
+"""Least part of the distance that is drawn, and the factor of the scale above the largest risk that
+leaves room for the legend."""
+
 SMALLEST_MASS = 1e-6
 """Mass from which on an atom of a minimiser is drawn: less is the error of the minimisation."""
 
@@ -158,34 +162,28 @@ def draw_risks(
 
 
 def draw_parts(axes: Axes, reached: pd.DataFrame, styles: Mapping[Any, Style]) -> None:
-    """Draw the parts of SGD's distance to the least risk."""
+    """Draw the sizes of the parts of SGD's distance to the least risk, on a logarithmic scale."""
     for series, role, label in (
         ("time", "dd", r"time: $R(\rho_t) - \inf R$"),
-        ("draws", "prediction", r"width, $N$ draws of $\rho_t$: $K/N$"),
+        ("draws", "prediction", r"width of $N$ draws: $K/N$"),
     ):
         shown = reached[reached["series"] == series]
         axes.plot(shown["x"], shown["y"], color=PALETTE[role], linestyle=DASHES[role], label=label)
-    for series, dashes, words in (
-        ("width", "-", r"width: $\mathrm{E\,Var}(\hat y \mid s, y)$"),
-        ("step", ":", r"step: $R(\rho_N) - R(\rho_t)$"),
+    for series, dashes, label in (
+        ("width", "-", r"width of SGD: $\mathrm{E\,Var}(\hat y \mid s, y)$"),
+        ("step", ":", r"step of SGD: $|R(\rho_N) - R(\rho_t)|$"),
     ):
-        for step, shown in _by_step(reached, series):
-            style = styles[step]
-            label = words if style.label == "SGD" else f"{words}, {style.label[5:]}"
-            axes.plot(shown["x"], shown["y"], color=style.colour, linestyle=dashes, label=label)
-    axes.axhline(0, color="black", linewidth=0.5)
-    low, high = reached_range(reached)
-    axes.set_ylim(low, low + 2.1 * (high - low))
+        for rank, (step, shown) in enumerate(_by_step(reached, series)):
+            axes.plot(
+                shown["x"], shown["y"].abs(), color=styles[step].colour, linestyle=dashes,
+                label=None if rank else label,
+            )  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_ylim(SMALLEST_PART, ROOM * reached["y"].max())
+    axes.set_yticks([tick for tick in 10.0 ** np.arange(-5, 1) if tick >= SMALLEST_PART])
     axes.set_ylabel("part of the distance")
-    axes.legend(loc="upper right", fontsize=6.5, labelspacing=0.25)
+    axes.legend(loc="upper left", fontsize=6.5, labelspacing=0.25, ncols=2, columnspacing=1.0)
     sns.despine(ax=axes)
-
-
-def reached_range(reached: pd.DataFrame) -> tuple[float, float]:
-    """Return the ends of the vertical axis that shows all parts."""
-    parts = reached.loc[reached["series"].isin(["time", "width", "draws", "step"]), "y"]
-    low, high = min(0.0, parts.min()), parts.max()
-    return low - 0.05 * (high - low), high
 
 
 def draw_support(axes: Axes, minimum: pd.DataFrame, largest: float) -> None:
@@ -211,7 +209,7 @@ def draw_support(axes: Axes, minimum: pd.DataFrame, largest: float) -> None:
     )  # fmt: skip
     for name in ("l", "h"):
         for x in minimum.loc[minimum["series"] == f"Delta^{name}", "x"]:
-            axes.axvline(x, color="black", linewidth=0.6, linestyle=":")
+            axes.axvline(x, ymax=0.6, color="black", linewidth=0.6, linestyle=":")
             axes.annotate(
                 rf"$\Delta^{name}$", (x, 0.02), xycoords=("data", "axes fraction"), xytext=(2, 0),
                 textcoords="offset points", size=7,

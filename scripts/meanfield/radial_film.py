@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from meanfield.animation import Canvas, Pixels
-from meanfield.figures import DASHES, PAGE_WIDTH, PALETTE
+from meanfield.figures import PAGE_WIDTH, PALETTE
 from meanfield.summaries import network_risk
 
 Floats = NDArray[np.float64]
@@ -123,7 +123,8 @@ class LawPanel:
         self._film = film
         nothing = np.zeros(len(film.edges) - 1)
         self.bars = axes.stairs(nothing, film.edges, fill=True, color=PALETTE["sgd"], label="SGD")
-        (self.line,) = axes.plot([], [], color=PALETTE["dd"], linestyle=DASHES["dd"], label="DD")
+        empty, cells = np.zeros(len(film.radii)), _edges(film.radii)
+        self.line = axes.stairs(empty, cells, color=PALETTE["dd"], linewidth=1.3, label="DD")
         self.title = axes.set_title(" ", pad=4)
         self.words = axes.text(0.03, 0.97, "", transform=axes.transAxes, va="top", size=7)
         axes.set(xlim=(-0.015 * film.edges[-1], film.edges[-1]), ylim=(0, 1.3), yticks=[])
@@ -138,9 +139,7 @@ class LawPanel:
     def show(self, frame: Frame) -> None:
         """Show one time."""
         self.bars.set_data(frame.heights / frame.peak)
-        # With the empty cells beside it, a point mass is a spike.
-        shown = np.convolve(frame.density > 0, np.ones(3), mode="same") > 0
-        self.line.set_data(self._film.radii[shown], frame.density[shown] / frame.peak)
+        self.line.set_data(np.where(frame.density > 0, frame.density, np.nan) / frame.peak)
         self.title.set_text(f"$t = {_time(frame.time)}$")
         words = ""
         if max(frame.inner) > SMALLEST_MASS:
@@ -264,6 +263,12 @@ def describe_film(title: str, film: Film, stills: list[float], seeds: int) -> st
         f"{inner} Beside it the risk as far as time has gone: SGD's falls from {first['SGD']:.3f} "
         f"to {last['SGD']:.3f}, the limit's from {first['DD']:.3f} to {last['DD']:.3f}."
     )
+
+
+def _edges(middles: Floats) -> Floats:
+    """Return the edges of equal cells with these middles; the density is an average over a cell."""
+    width = middles[1] - middles[0]
+    return np.append(middles - width / 2, middles[-1] + width / 2)
 
 
 def _time(time: float) -> str:
