@@ -165,13 +165,13 @@ def draw_parts(axes: Axes, reached: pd.DataFrame, styles: Mapping[Any, Style]) -
     """Draw the sizes of the parts of SGD's distance to the least risk, on a logarithmic scale."""
     for series, role, label in (
         ("time", "dd", r"time: $R(\rho_t) - \inf R$"),
-        ("draws", "prediction", r"width of $N$ draws: $K/N$"),
+        ("draws", "prediction", r"$N$ draws: $K/N$"),
     ):
         shown = reached[reached["series"] == series]
         axes.plot(shown["x"], shown["y"], color=PALETTE[role], linestyle=DASHES[role], label=label)
     for series, dashes, label in (
-        ("width", "-", r"width of SGD: $\mathrm{E\,Var}(\hat y \mid s, y)$"),
-        ("step", ":", r"step of SGD: $|R(\rho_N) - R(\rho_t)|$"),
+        ("width", "-", r"width: $\mathrm{E\,Var}(\hat y \mid s, y)$"),
+        ("step", ":", r"step: $|R(\rho_N) - R(\rho_t)|$"),
     ):
         for rank, (step, shown) in enumerate(_by_step(reached, series)):
             axes.plot(
@@ -182,7 +182,8 @@ def draw_parts(axes: Axes, reached: pd.DataFrame, styles: Mapping[Any, Style]) -
     axes.set_ylim(SMALLEST_PART, ROOM * reached["y"].max())
     axes.set_yticks([tick for tick in 10.0 ** np.arange(-5, 1) if tick >= SMALLEST_PART])
     axes.set_ylabel("part of the distance")
-    axes.legend(loc="upper left", fontsize=6.5, labelspacing=0.25, ncols=2, columnspacing=1.0)
+    axes.legend(loc="upper left", fontsize=6.5, labelspacing=0.25, ncols=2, columnspacing=1.0,
+                handlelength=1.6)  # fmt: skip
     sns.despine(ax=axes)
 
 
