@@ -21,9 +21,9 @@ import xarray as xr
 from meanfield.checkpoint import Checkpoint
 from meanfield.evaluation import RiskEstimate, TestSet
 from meanfield.invariants import invariant_names
-from meanfield.laws import IsotropicGaussians, make_law
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
 from meanfield.neurons import make_neuron
-from meanfield.problem import has_reduction, make_problem
+from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.progress import Progress
 from meanfield.schedules import make_schedule
 from meanfield.stage import LOG, run_stage
@@ -31,9 +31,9 @@ from meanfield.store import Origin, read, write
 from meanfield.timeline import output_times, steps_at
 from meanfield.training import Setup, Stopped, Trajectory, train
 
-REDUCED_NODES = 48
-"""Nodes per label for the reduced risk: converged, and not the solver's, so that a change of the
-solver's accuracy leaves SGD alone."""
+REDUCED_NODES = {1: 48, 2: 12}
+"""Nodes per label and invariant for the reduced risk, by the number of invariants: converged, and
+not the solver's, so that a change of the solver's accuracy leaves SGD alone."""
 
 
 def main(
@@ -123,8 +123,10 @@ def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Datase
     """Return all of a run but its seed."""
     law, neuron, sgd = make_law(settings["law"]), make_neuron(settings["neuron"]), settings["sgd"]
     problem, s = None, None
-    if isinstance(law, IsotropicGaussians) and has_reduction(law, neuron):
-        problem, s = make_problem(law, neuron, REDUCED_NODES), law.invariants(initial.x.values)
+    if isinstance(law, IsotropicGaussians | AnisotropicGaussians) and has_reduction(law, neuron):
+        reduced = make_problem(law, neuron, REDUCED_NODES[len(law.spheres)])
+        if is_quick(reduced):
+            problem, s = reduced, law.invariants(initial.x.values)
     beta = sgd["inverse_temperature"]
     return Setup(
         neuron=neuron,

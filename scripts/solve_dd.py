@@ -27,7 +27,6 @@ from meanfield.schedules import Constant, make_schedule
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
-from meanfield.width import width_coefficients
 
 RADIUS_SPACING = 0.005
 """Width of the cells over which the density is stored; the same for all points of a sweep, so that
@@ -45,7 +44,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     started = perf_counter()
     law, neuron = make_law(settings["law"]), make_neuron(settings["neuron"])
     dd = settings["dd"]
-    problem, finer, start, levels, names, invariants = make_limit(
+    problem, finer, start, levels, names, invariants, width = make_limit(
         law, neuron, settings["initial"], dd
     )
     times = output_times(settings["time"])
@@ -61,7 +60,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     size = 1 + path.risk.max()
     check("of the quadrature over the data", quadrature_error, size, "raise dd.nodes")
     check("of the path", path.dissipation_error, size, "lower dd.tolerance")
-    coefficients = [width_coefficients(problem, measure, law, neuron) for measure in measures]
+    coefficients = [width(measure) for measure in measures]
     dataset = xr.Dataset(
         {
             "omega": (("time", "atom", "invariant"), invariants(path.omega)),

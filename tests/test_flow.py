@@ -12,10 +12,11 @@ from meanfield.config_files import load_yaml
 from meanfield.flow import Flow, solve
 from meanfield.flow_step import FlowError, Stepper
 from meanfield.functionals import field
-from meanfield.laws import IsotropicGaussians
+from meanfield.initial_measure import initial_measure
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.metrics import Quantiles
-from meanfield.neurons import Ridge
+from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import Problem, make_problem
 
 RIDGE = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
@@ -109,6 +110,27 @@ def test_dop853_agrees() -> None:
     )
     error = np.max(np.abs(ours - oracle.y.T), axis=1) / (1 + np.max(np.abs(ours), axis=1))
     assert np.all(error < 10 * tolerance)
+
+
+def test_dop853_agrees_on_four_coordinates() -> None:
+    """ReLU neurons on anisotropic data, d = inf, with spread a and b, from time tau = 0 to 20."""
+    law, relu = AnisotropicGaussians(320, 60, 0.5), PiecewiseLinear((0.0,), (0.0,), 0.0, 1.0)
+    problem = make_problem(law, Perceptron(relu), 1, dimension="infinite")
+    spread = {"kind": "gaussian", "scale": 0.5}
+    initial = {"kind": "product", "a": spread, "b": spread, "w": {"kind": "sphere", "radius": 0.8}}
+    start = initial_measure(initial, law, (5, 4), infinite=True).measure
+    times, tolerance = np.linspace(0, 20, 6), 1e-7
+    ours = solve(problem, start, times, tolerance=tolerance)
+    assert np.max(np.abs(ours.dissipation_error)) < 1e-6
+
+    def rate(_: float, flat: np.ndarray) -> np.ndarray:
+        return np.asarray(field(problem, flat.reshape(-1, 4), start.mass).velocity.ravel())
+
+    oracle = solve_ivp(
+        rate, (0, 20), start.omega.ravel(), "DOP853", t_eval=times, rtol=1e-11, atol=1e-11
+    )
+    error = np.abs(ours.omega.reshape(6, -1) - oracle.y.T)
+    assert np.max(error / (1 + np.abs(oracle.y.T))) < 10 * tolerance
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Data laws: quadrature against exact moments and samples, invariants, and what they refuse."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,6 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     "law",
     [
-        AnisotropicGaussians(9, 4, 0.5),
         GaussianTeacher(3, RAMP, (1.0,)),
         DataSet(np.ones((1, 1)), np.ones(1)),
     ],
@@ -145,3 +145,26 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
 def test_a_law_without_a_reduction_is_named(law: Any) -> None:
     with pytest.raises(ValueError, match=f"no reduction is known for the law {type(law).__name__}"):
         make_problem(law, Ridge(RAMP), 8)
+
+
+def test_nodes_of_anisotropic_gaussians() -> None:
+    """Moments of (y, s_1, s_2) are exact, and those of the limit are their limits."""
+    law = AnisotropicGaussians(9, 4, 0.5)
+    labels, weights, s = law.nodes(3)
+    assert (len(labels), s.shape) == (18, (18, 2))
+    assert weights.sum() == pytest.approx(1)
+    assert weights @ labels == pytest.approx(0)
+    for y, tau in ((1.0, 1.5), (-1.0, 0.5)):
+        chosen = labels == y
+        mass = 2 * weights[chosen]
+        assert mass @ s[chosen, 0] ** 2 == pytest.approx(4 * tau**2)
+        assert mass @ s[chosen, 1] ** 4 == pytest.approx(5 * 7)
+        assert mass @ (s[chosen, 0] ** 2 * s[chosen, 1] ** 2) == pytest.approx(20 * tau**2)
+    for each in (law, IsotropicGaussians(9, 0.5)):
+        limit, high = each.limit_nodes(), replace(each, dimension=10**6)
+        if isinstance(high, AnisotropicGaussians):
+            high = replace(high, informative=10**5)
+        near = high.nodes(1)
+        np.testing.assert_array_equal(near.labels, limit.labels)
+        scaled = near.invariants / np.sqrt(high.spheres)
+        np.testing.assert_allclose(scaled, limit.invariants, rtol=1e-5)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield.overshoot import Projection
+from meanfield.overshoot_kernel import fast_overshoot
 from meanfield.overshoot_table import (
     SLOPE_ERROR,
     VALUE_ERROR,
@@ -91,6 +92,22 @@ def test_table_keeps_its_bounds_off_the_grid(dimensions: tuple[float, ...]) -> N
     exact = Projection(dimensions).overshoot(w, x)
     for mine, theirs, bound in zip(
         table.overshoot(w, x), exact[:3], (VALUE_ERROR, SLOPE_ERROR, SLOPE_ERROR), strict=True
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "bound"),
+    [((2, 10), 1e-11), ((3, 9), 1e-12), ((9, 31), 1e-12), ((60, 260), 1e-12), ((1, 7), 1e-11),
+     ((7, 1), 1e-11), ((1, 2), 1e-11)],
+)  # fmt: skip
+def test_compiled_form(dimensions: tuple[int, int], bound: float) -> None:
+    generator = np.random.default_rng(7)
+    w = np.concatenate([generator.uniform(0, 6, 300), [0.0, 0.3, np.inf, 0.2]])
+    x = np.concatenate([np.sin(generator.uniform(0, np.pi / 2, 300)) ** 2, [0.5, 0.5, 0.3, 0.0]])
+    projection = Projection(dimensions)
+    for mine, theirs in zip(
+        fast_overshoot(projection, w, x), projection.overshoot(w, x), strict=True
     ):
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=bound)
 

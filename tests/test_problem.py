@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from meanfield.activations import PiecewiseLinear
-from meanfield.laws import IsotropicGaussians
-from meanfield.neurons import Ridge
-from meanfield.problem import make_problem
+from meanfield.activations import Cosine, PiecewiseLinear, Tanh
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
+from meanfield.neurons import Perceptron, Ridge
+from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.special import SphericalMean
 
 FIGURE_1 = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
@@ -66,11 +66,29 @@ def test_sticky_origin() -> None:
     assert not PROBLEM.sticky_origin
 
 
+def test_only_integrals_of_integrals_are_slow() -> None:
+    for law, quick in (
+        (IsotropicGaussians(3, 0.5), True),
+        (IsotropicGaussians(4, 0.5), False),
+        (AnisotropicGaussians(20, 4, 0.5), False),
+        (AnisotropicGaussians(100, 40, 0.5), True),
+    ):
+        assert is_quick(make_problem(law, Perceptron(FIGURE_1), 2))
+        assert is_quick(make_problem(law, Perceptron(Tanh()), 2)) == quick
+        assert is_quick(make_problem(law, Perceptron(Cosine()), 2))
+
+
 def test_unknown_combinations_are_named() -> None:
     with pytest.raises(
         ValueError,
         match="the law str with the neuron Ridge and the activation PiecewiseLinear; known",
     ):
         make_problem("anisotropic", Ridge(FIGURE_1), 4)
+    for law in (IsotropicGaussians(1, 0.5), AnisotropicGaussians(2, 1, 0.5)):
+        assert not has_reduction(law, Ridge(FIGURE_1))
+        with pytest.raises(ValueError, match="more than one dimension in a part"):
+            make_problem(law, Ridge(FIGURE_1), 4)
+    with pytest.raises(ValueError, match="'finite' or 'infinite', got 'high'"):
+        make_problem(IsotropicGaussians(4, 0.5), Ridge(FIGURE_1), 4, dimension="high")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected omega"):
         PROBLEM.features_at(np.zeros((2, 2)), np.zeros((3, 1)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import gammaln
 
-from meanfield.quadrature import chi, gauss_legendre
+from meanfield.quadrature import chi, gauss_legendre, gegenbauer
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 40, 400, 4000])
@@ -26,6 +26,18 @@ def test_gauss_legendre_is_exact_on_polynomials() -> None:
     for power in range(14):
         assert weights @ nodes**power == pytest.approx(1 / (power + 1), rel=1e-13)
     assert np.all((nodes > 0) & (nodes < 1))
+
+
+@pytest.mark.parametrize("dimension", [3, 4, 40, 10_000])
+def test_moments_of_a_sphere_s_coordinate_are_exact(dimension: int) -> None:
+    """E V^(2 k) = d^k prod_{i < k} (2 i + 1) / (d + 2 i)."""
+    nodes, weights = gegenbauer(dimension, 8)
+    exact = 1.0
+    for k in range(8):
+        assert weights @ nodes ** (2 * k) == pytest.approx(exact, rel=1e-11)
+        exact *= dimension * (2 * k + 1) / (dimension + 2 * k)
+    with pytest.raises(ValueError, match="dimension >= 3"):
+        gegenbauer(2, 4)
 
 
 def test_bad_arguments() -> None:

@@ -73,6 +73,18 @@ def test_a_run_with_a_reduction(initial: xr.Dataset) -> None:
     assert setup.test_set.invariants is not None
 
 
+def test_a_run_with_two_invariants(initial: xr.Dataset) -> None:
+    """The risk is split, but where the features would take too long."""
+    law = {"kind": "anisotropic_gaussians", "dimension": 6, "informative": 2, "delta": 0.5}
+    setup = make_setup({**RIDGE, "law": law, "neuron": {"kind": "relu"}}, [0, 10], initial)
+    assert setup.problem is not None
+    assert setup.test_set.invariants is not None
+    assert setup.problem.invariant_names == ("a", "b", "r1", "r2")
+    assert setup.test_set.invariants.shape == (20, 2)
+    slow = {"kind": "perceptron", "activation": {"kind": "tanh"}}
+    assert make_setup({**RIDGE, "law": law, "neuron": slow}, [0, 10], initial).problem is None
+
+
 def test_a_noisy_run_without_one(initial: xr.Dataset) -> None:
     setup = make_setup(TEACHER, [0, 10], initial)
     assert isinstance(setup.law, GaussianTeacher)

@@ -144,7 +144,7 @@ def test_the_empirical_problem_takes_every_law_and_start(sections: dict[str, Any
             "an activation without a knot at 0",
         ),
         ({"dd": {"rows": 5}}, "null, unless problem is empirical"),
-        ({"dd": {"seed": 5}}, "0, unless problem is empirical"),
+        ({"dd": {"seed": 5}}, "1, unless problem is empirical"),
         ({"dd": {"problem": "empirical"}}, "a whole number, since problem is empirical"),
         ({"law": DATA, "dd": {"problem": "empirical", "rows": 5}}, "whose rows are all taken"),
         ({"law": DATA, "dd": {"problem": "empirical", "atoms": [5]}}, "a lone whole number"),

@@ -18,6 +18,7 @@ ANISOTROPIC = {
 }  # fmt: skip
 GAUSSIAN = {"kind": "gaussian", "scale": 0.1}
 POINT = {"kind": "point", "value": 1}
+TEACHER = {"kind": "gaussian_teacher", "dimension": 4, "link": {"kind": "tanh"}}
 SINGULAR = {"kind": "power", "p": 0.25}
 
 
@@ -86,3 +87,29 @@ def test_a_coarse_tolerance_is_reported(tmp_path: Path, caplog: pytest.LogCaptur
     law = {**ISOTROPIC, "dimension": 4}
     solved(tmp_path, law=law, dd={"atoms": 40, "nodes": 1})
     assert "changes the risk by up to" in caplog.text
+
+
+@pytest.mark.parametrize("law", [{**ISOTROPIC, "dimension": 6}, TEACHER])
+def test_rows_of_any_law(tmp_path: Path, law: dict[str, Any]) -> None:
+    neuron = {"kind": "ridge", "activation": {"kind": "tanh"}}
+    dd = {"problem": "empirical", "rows": 50, "atoms": 20, "seed": 3}
+    found = solved(tmp_path, law=law, neuron=neuron, dd=dd, initial={**GAUSSIAN, "scale": 0.8})
+    names = ["r"] if law is not TEACHER else ["w1", "r"]
+    assert list(found.invariant.values) == names
+    assert found.omega.shape == (5, 20, len(names))
+    assert not {"level", "density", "mass_at_origin"} & set(found.variables)
+    assert np.all(np.diff(found.risk) < 0)
+    assert np.all(found.width_coefficient > 0)
+    assert np.max(np.abs(found.dissipation_error)) < 1e-4
+
+
+def test_the_empirical_problem_tends_to_the_reduced_one(tmp_path: Path) -> None:
+    """With many rows and neurons both give the same risk, to the fluctuations of the draws."""
+    neuron = {"kind": "ridge", "activation": {"kind": "tanh"}}
+    shared = {"law": {**ISOTROPIC, "dimension": 6}, "neuron": neuron}
+    shared["initial"] = {**GAUSSIAN, "scale": 0.8}
+    reduced = solved(tmp_path, **shared, dd={"atoms": 40, "nodes": 12})
+    dd = {"problem": "empirical", "rows": 1500, "atoms": 200}
+    rows = solved(tmp_path, **shared, dd=dd)
+    np.testing.assert_allclose(rows.risk, reduced.risk, atol=0.05)
+    assert rows.width_coefficient[0] == pytest.approx(float(reduced.width_coefficient[0]), rel=0.1)

@@ -171,3 +171,20 @@ def test_shapes_are_checked() -> None:
         problem.features(np.zeros((3, 3)))
     with pytest.raises(ValueError, match=r"expected s of shape \(n, 2\)"):
         problem.features_at(np.zeros((3, 4)), np.zeros((5, 1)))
+
+
+@pytest.mark.parametrize("informative", [60, 20, 8, 4])
+def test_no_jump_where_the_scales_of_the_parts_change_order(informative: int) -> None:
+    """Along an arc r_1 = cos t, r_2 = sin t: third differences, 1e-9 of a third derivative.
+
+    A jump of the features or the gradients anywhere, where the spheres change roles or between
+    the cells of the table, would show at its full size.
+    """
+    law = AnisotropicGaussians(5 * informative, informative, 0.5)
+    problem = problem_of(law, Perceptron(ReLU()), 1)
+    angle = np.linspace(0.02, np.pi / 2 - 0.02, 2001 if informative == 4 else 40_001)
+    ones = np.ones_like(angle)
+    omega = np.stack([ones, -0.3 * ones, np.cos(angle), np.sin(angle)], axis=1)
+    value, gradient = problem.features_and_gradients(omega)
+    assert np.max(np.abs(np.diff(value, n=3, axis=0))) < 1e-9
+    assert np.max(np.abs(np.diff(gradient, n=3, axis=0))) < 1e-8

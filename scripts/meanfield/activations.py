@@ -179,6 +179,10 @@ class Tanh:
         points = 2 * _floating(t)
         return np.asarray(4 * special.expit(points) * special.expit(-points))
 
+    def curvature(self, t: ArrayLike) -> NDArray[Any]:
+        """sigma''(t) = -2 sigma(t) sigma'(t), elementwise."""
+        return np.asarray(-2 * self(t) * self.derivative(t))
+
 
 @dataclass(frozen=True)
 class Erf:
@@ -194,6 +198,10 @@ class Erf:
         """sigma'(t) = (2 / sqrt pi) exp(-t^2), elementwise."""
         points = _floating(t)
         return np.asarray(points.dtype.type(2 / np.sqrt(np.pi)) * np.exp(-points * points))
+
+    def curvature(self, t: ArrayLike) -> NDArray[Any]:
+        """sigma''(t) = -2 t sigma'(t), elementwise."""
+        return np.asarray(-2 * _floating(t) * self.derivative(t))
 
 
 @dataclass(frozen=True)
@@ -211,6 +219,10 @@ class Sigmoid:
         points = _floating(t)
         return np.asarray(special.expit(points) * special.expit(-points))
 
+    def curvature(self, t: ArrayLike) -> NDArray[Any]:
+        """sigma''(t) = -sigma'(t) tanh(t / 2), elementwise."""
+        return np.asarray(-self.derivative(t) * np.tanh(_floating(t) / 2))
+
 
 @dataclass(frozen=True)
 class Softplus:
@@ -226,6 +238,11 @@ class Softplus:
     def derivative(self, t: ArrayLike) -> NDArray[Any]:
         """sigma'(t) = 1 / (1 + exp(-t)), elementwise."""
         return np.asarray(special.expit(_floating(t)))
+
+    def curvature(self, t: ArrayLike) -> NDArray[Any]:
+        """sigma''(t) = 1 / (2 + 2 cosh t), elementwise."""
+        points = _floating(t)
+        return np.asarray(special.expit(points) * special.expit(-points))
 
 
 @dataclass(frozen=True)
@@ -245,6 +262,12 @@ class GELU:
         half, scale = points.dtype.type(0.5), points.dtype.type(1 / np.sqrt(2 * np.pi))
         density = scale * np.exp(-half * points * points)
         return np.asarray(special.ndtr(points) + points * density)
+
+    def curvature(self, t: ArrayLike) -> NDArray[Any]:
+        """sigma''(t) = (2 - t^2) phi(t), elementwise."""
+        points = _floating(t)
+        half, scale = points.dtype.type(0.5), points.dtype.type(1 / np.sqrt(2 * np.pi))
+        return np.asarray((2 - points * points) * scale * np.exp(-half * points * points))
 
 
 @dataclass(frozen=True)

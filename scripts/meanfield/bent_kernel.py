@@ -14,7 +14,7 @@ njit = compiler(__file__)
 
 
 @njit
-def _look_up(table: Any, row: int, powers: int, t: float, xi: float) -> tuple[float, float, float]:
+def look_up(table: Any, row: int, powers: int, t: float, xi: float) -> tuple[float, float, float]:
     """T and its derivatives in t and xi, by the coefficients from `row` of the flattened table."""
     # Horner's rule in xi for the six coefficients in t side by side, and for their derivatives.
     at = row + 6 * (powers - 1)
@@ -33,6 +33,19 @@ def _look_up(table: Any, row: int, powers: int, t: float, xi: float) -> tuple[fl
     level = (((5.0 * c5 * t + 4.0 * c4) * t + 3.0 * c3) * t + 2.0 * c2) * t + c1
     share = ((((d5 * t + d4) * t + d3) * t + d2) * t + d1) * t + d0
     return value, level, share
+
+
+@njit
+def find_share_cell(part1: float, part2: float, share_cells: int) -> tuple[int, float, float]:
+    """Return the share cell of x = part1^2, where it begins, and its width."""
+    if share_cells == 1:
+        return 0, 0.0, 1.0
+    y = abs(part1) / (abs(part1) + abs(part2))
+    share_cell = int(min(share_cells * y, share_cells - 0.5))
+    y = share_cell / share_cells
+    low = y * y / (y * y + (1.0 - y) * (1.0 - y))
+    y = (share_cell + 1) / share_cells
+    return share_cell, low, y * y / (y * y + (1.0 - y) * (1.0 - y)) - low
 
 
 @njit
@@ -75,14 +88,7 @@ def fill_features(
             part1 = rho1 / rho if rho > 0.0 else 1.0
             part2 = rho2 / rho if rho > 0.0 else 0.0
             x = part1 * part1
-            share_cell, low, width = 0, 0.0, 1.0
-            if share_cells > 1:
-                y = abs(part1) / (abs(part1) + abs(part2))
-                share_cell = int(min(share_cells * y, share_cells - 0.5))
-                y = share_cell / share_cells
-                low = y * y / (y * y + (1.0 - y) * (1.0 - y))
-                y = (share_cell + 1) / share_cells
-                width = y * y / (y * y + (1.0 - y) * (1.0 - y)) - low
+            share_cell, low, width = find_share_cell(part1, part2, share_cells)
             xi = 2.0 * (x - low) / width - 1.0
             value, in_offset, in_rho, in_share = 0.0, slope[j], 0.0, 0.0
             for c in range(knots.shape[0]):
@@ -94,7 +100,7 @@ def fill_features(
                     continue  # T = 0 there
                 cell = int(position)
                 row = (cell * share_cells + share_cell) * powers * 6
-                over, in_t, in_xi = _look_up(flat, row, powers, position - cell, xi)
+                over, in_t, in_xi = look_up(flat, row, powers, position - cell, xi)
                 in_level = in_t * per_unit
                 value += jumps[c] * over
                 in_offset += jumps[c] * (in_level if distance > 0.0 else -in_level)

@@ -4,6 +4,7 @@ Written once over the array namespace of the problem and the measure. Every one 
 atoms and Q nodes: the interaction kernel U between atoms has rank Q and is never formed.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
@@ -92,12 +93,11 @@ def field(problem: Problem, omega: Any, mass: Any) -> Field:
     Source: Mei, Montanari and Nguyen (2018), distributional dynamics with xi = 1.
     """
     xp = array_namespace(omega, mass)
-    features, gradients = problem.features_and_gradients(omega)
+    features, pull_back = _linearize(problem, omega)
     output = mass @ features
     residual = problem.labels - output
     force = problem.weights * residual
-    # One coordinate at a time: no copy of the gradients, in whatever order they lie.
-    speed = 2 * xp.stack([gradients[:, :, i] @ force for i in range(omega.shape[1])], axis=-1)
+    speed = 2 * pull_back(force)
     moving = _moving(problem, omega, speed)
     return Field(
         network=output,
@@ -114,3 +114,21 @@ def _moving(problem: Problem, omega: Any, velocity: Any) -> Any:
         return velocity
     xp = array_namespace(omega)
     return xp.where((omega <= 0) & (velocity < 0), 0.0, velocity)
+
+
+def _linearize(problem: Problem, omega: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return phi (J, Q), and the map of a force (Q,) to sum_q force_q grad phi_q, shape (J, k).
+
+    A problem whose gradients are too large to be formed has such a map of its own.
+    """
+    if hasattr(problem, "linearize"):
+        features, pull_back = problem.linearize(omega)
+        return features, pull_back
+    features, gradients = problem.features_and_gradients(omega)
+    xp = array_namespace(omega)
+
+    def pull(force: Any) -> Any:
+        # One coordinate at a time: no copy of the gradients, in whatever order they lie.
+        return xp.stack([gradients[:, :, i] @ force for i in range(omega.shape[1])], axis=-1)
+
+    return features, pull

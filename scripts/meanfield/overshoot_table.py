@@ -7,14 +7,16 @@ of the tabulated risk.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from meanfield.host import on_host
 from meanfield.overshoot import Projection
+from meanfield.overshoot_kernel import fast_overshoot
 
 Floats = NDArray[np.float64]
 
@@ -27,9 +29,9 @@ DEGREE = 8
 
 # Cells per unit of w, and in x: where refinement begins, and the sizes at which it gives up.
 _FEWEST = (16, 1)
-_MOST = (128, 16)
+_MOST = (128, 64)
 
-_LOWEST = 10  # dimension of the smaller of two spheres from which on such a table keeps its bounds
+_LOWEST = 7  # dimension of the smaller of two spheres from which on such a table keeps its bounds
 
 
 class TabulatedOvershoot(NamedTuple):
@@ -49,6 +51,11 @@ class TabulatedOvershoot(NamedTuple):
     per_unit: float
     value_error: float
     slope_error: float
+
+    @property
+    def reach(self) -> float:
+        """Level w from which on T = 0."""
+        return float((self.coefficients.shape[0] - 1) / self.per_unit)
 
     def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
         """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
@@ -77,15 +84,19 @@ class TabulatedOvershoot(NamedTuple):
 
 @dataclass(frozen=True)
 class ExactOvershoot:
-    """The mean overshoot without a table, for spheres of low dimension: right, and slow."""
+    """The mean overshoot without a table, for spheres of low dimension: right, and slower."""
 
     projection: Projection
 
+    @property
+    def reach(self) -> float:
+        """Level w from which on T = 0."""
+        return self.projection.reach
+
     def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
         """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
-        xp = array_namespace(w, x)
-        found = self.projection.overshoot(np.asarray(w), np.asarray(x))
-        return xp.asarray(found.value), xp.asarray(found.level), xp.asarray(found.share)
+        found = on_host(partial(fast_overshoot, self.projection), w, x)
+        return found[0], found[1], found[2]
 
 
 MeanOvershoot = TabulatedOvershoot | ExactOvershoot
@@ -131,12 +142,12 @@ def _table(
     """Interpolate T with a number of cells, and measure the errors between the nodes."""
     cells = int(np.ceil(projection.reach * per_unit))
     step = projection.reach / cells
-    w = step * np.arange(cells + 1)
+    w = step * np.arange(cells + 1, dtype=np.float64)
     # Chebyshev points of every share cell, and the monomials of degree <= DEGREE through them.
     xi = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     edges = _share_edges(share_cells)
     x = edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2
-    exact = projection.overshoot(w[:, None], x.reshape(-1))
+    exact = fast_overshoot(projection, w[:, None], np.ravel(x))
     shape = (cells + 1, share_cells, degree + 1)
     value, slope, curve = (
         each.reshape(shape) * scale
@@ -165,11 +176,11 @@ def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) ->
     cells = len(table.coefficients) - 1
     some = np.unique(np.linspace(0, cells - 1, min(cells, 96)).astype(int))
     t = np.resize([0.5, 0.25, 0.8], len(some))
-    w = (some + t) / table.per_unit
+    w = np.asarray((some + t) / table.per_unit, dtype=np.float64)
     # T_x errs most at the ends of a share cell.
     xi = np.array([-1.0, 0.2, 1.0]) * (1 - 1e-9)
     x = (edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2).ravel()
-    exact = projection.overshoot(w[:, None], x)
+    exact = fast_overshoot(projection, w[:, None], x)
     with np.errstate(invalid="ignore"):  # an infinite density, in dimension 2
         found = table.overshoot(*np.broadcast_arrays(w[:, None], x))
     errors = [

@@ -9,15 +9,18 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from meanfield.activations import Pieces
+from meanfield.activations import Cosine, Pieces
 from meanfield.bent_mean import BentMean
+from meanfield.cosine_mean import CosineMean
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
-from meanfield.overshoot_table import tabulate_overshoot
+from meanfield.overshoot_table import ExactOvershoot, tabulate_overshoot
 from meanfield.ridge_problem import IsotropicRidge
-from meanfield.special import SphericalMean, tabulate
+from meanfield.smooth_mean import SmoothMean, SmoothSphericalMean
+from meanfield.special import RadialMean, SphericalMean, tabulate
 from meanfield.sphere_problem import SphereProblem
+from meanfield.units import OrbitMean
 
 
 class Problem(Protocol):
@@ -53,12 +56,26 @@ Dimension = Literal["finite", "infinite"]
 
 
 def has_reduction(law: Any, neuron: Any) -> bool:
-    """Return whether `make_problem` knows a reduction of the combination."""
+    """Return whether `make_problem` knows a reduction of the combination.
+
+    On a line (d = 1, or d = 2 and s_0 = 1) there is none: the sphere is two points, and features
+    have kinks wherever sigma has.
+    """
     return (
         isinstance(law, IsotropicGaussians | AnisotropicGaussians)
         and isinstance(neuron, Ridge | Perceptron)
-        and isinstance(neuron.activation, Pieces)
+        and max(law.spheres) >= 2
     )
+
+
+def is_quick(problem: Problem) -> bool:
+    """Return whether features are cheap enough for thousands of neurons: a few microseconds each.
+
+    All are but those of smooth neurons on spheres of too low a dimension for a table, which are
+    integrals of integrals.
+    """
+    mean = problem.mean if isinstance(problem, SphereProblem) else None
+    return not (isinstance(mean, SmoothMean) and isinstance(mean.mean_overshoot, ExactOvershoot))
 
 
 def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "finite") -> Problem:
@@ -85,14 +102,18 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
         raise ValueError(
             f"no reduction is known for the law {type(law).__name__} with the neuron "
             f"{type(neuron).__name__} and the activation {activation}; known: IsotropicGaussians "
-            "or AnisotropicGaussians with Ridge or Perceptron and a piecewise linear activation"
+            "and AnisotropicGaussians, with more than one dimension in a part, with Ridge and "
+            "Perceptron, whatever the activation; any other law takes the empirical problem of "
+            "its rows, with all parameters of a neuron"
         )
     finite = dimension == "finite"
     labels, weights, invariants = law.nodes(nodes) if finite else law.limit_nodes()
-    if finite and isinstance(law, IsotropicGaussians) and isinstance(neuron, Ridge):
-        mean = tabulate(SphericalMean(neuron.activation, law.dimension))
-        return IsotropicRidge(labels, weights, invariants[:, 0], mean)
     spheres = tuple(float(n) if finite else np.inf for n in law.spheres)
+    mean = _orbit_mean(neuron.activation, spheres)
+    if finite and len(spheres) == 1 and isinstance(neuron, Ridge):
+        radial = _radial_mean(mean, law.dimension)
+        if radial is not None:
+            return IsotropicRidge(labels, weights, invariants[:, 0], tabulate(radial))
     units = np.sqrt(spheres) if finite else np.ones(len(spheres))
     return SphereProblem(
         labels=labels,
@@ -101,5 +122,24 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
         units=units,
         biased=isinstance(neuron, Perceptron),
         invariant_names=invariant_names(law, neuron),
-        mean=BentMean(neuron.activation, tabulate_overshoot(spheres)),
+        mean=mean,
     )
+
+
+def _orbit_mean(activation: Any, spheres: tuple[float, ...]) -> OrbitMean:
+    """Return the orbit mean of a neuron on a product of spheres."""
+    if isinstance(activation, Cosine):
+        return CosineMean(spheres)
+    overshoot = tabulate_overshoot(spheres)
+    if isinstance(activation, Pieces):
+        return BentMean(activation, overshoot)
+    return SmoothMean(activation, overshoot)
+
+
+def _radial_mean(mean: OrbitMean, dimension: int) -> RadialMean | None:
+    """Return the function g(r s) of ridges on one sphere where a table of it is the fastest."""
+    if isinstance(mean, BentMean):
+        return SphericalMean(mean.activation, dimension)
+    if isinstance(mean, SmoothMean):
+        return SmoothSphericalMean(mean, dimension)
+    return None

@@ -1,4 +1,4 @@
-"""Quadrature rules on the line: Gauss-Legendre, and Gauss rules for chi variables."""
+"""Quadrature rules on the line: Gauss-Legendre, and Gauss rules for lengths and directions."""
 
 from typing import NamedTuple
 
@@ -59,6 +59,33 @@ def chi(dimension: int, count: int) -> Rule:
     eigenvalues, vectors = eigh_tridiagonal(diagonal, off_diagonal)
     weights = vectors[0] ** 2
     return Rule(np.sqrt(2 * np.maximum(eigenvalues, 0.0)), weights / weights.sum())
+
+
+def gegenbauer(dimension: int, count: int) -> Rule:
+    """Gauss rule of V = sqrt(d) U, U the first coordinate of a uniform point of S^(d-1).
+
+    Its orthogonal polynomials (Gegenbauer, lambda = d/2 - 1) have the recurrence a_n = 0,
+    b_n^2 = d n (n + 2 lambda - 1) / (4 (n + lambda) (n + lambda - 1)); nodes and weights as in
+    `chi`.
+
+    Args:
+        dimension: d >= 3.
+        count: number of nodes.
+
+    Returns:
+        The rule, nodes increasing and symmetric.
+
+    Raises:
+        ValueError: if the dimension is below 3 or the count below 1.
+    """
+    _check_count(count)
+    if dimension < 3:
+        raise ValueError(f"a Gegenbauer rule needs dimension >= 3, got {dimension}")
+    shape, n = dimension / 2 - 1, np.arange(1, count, dtype=np.float64)
+    square = dimension * n * (n + 2 * shape - 1) / (4 * (n + shape) * (n + shape - 1))
+    nodes, vectors = eigh_tridiagonal(np.zeros(count), np.sqrt(square))
+    weights = np.asarray(vectors[0], dtype=np.float64) ** 2
+    return Rule(np.asarray(nodes, dtype=np.float64), weights / weights.sum())
 
 
 def _check_count(count: int) -> None:

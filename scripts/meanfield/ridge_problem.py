@@ -37,7 +37,7 @@ class IsotropicRidge:
     @property
     def sticky_origin(self) -> bool:
         """Whether sigma has a knot at 0, which makes the velocity jump at r = 0."""
-        return 0.0 in self.mean.mean.activation.knots
+        return self.mean.mean.kink_at_zero
 
     @cached_property
     def _cells(self) -> Any:

@@ -279,9 +279,9 @@ class Dd(Section):
     )
     seed: Whole = setting(
         "Key of the random numbers from which the empirical problem draws neurons and samples.",
-        allowed="a whole number, 0 <= seed < 2^64; 0 unless `problem` is `empirical`",
-        default=0,
-        ge=0,
+        allowed="a whole number, 1 <= seed < 2^64; 1 unless `problem` is `empirical`",
+        default=1,  # with 0 the samples would be those of the test set
+        ge=1,
         lt=2**64,
     )
     tolerance: Number = setting(

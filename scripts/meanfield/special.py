@@ -7,7 +7,7 @@ the rotations of its weight depends on the data through g(||w|| ||x||) alone.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -34,6 +34,28 @@ class Asymptote(NamedTuple):
     growth: float
     limit: float
     decay: float
+
+
+class RadialMean(Protocol):
+    """A spherical mean g that can be tabulated."""
+
+    @property
+    def kink_at_zero(self) -> bool:
+        """Whether sigma has a knot at 0."""
+
+    @property
+    def scale(self) -> float:
+        """A length on which g varies."""
+
+    @property
+    def asymptote(self) -> Asymptote:
+        """g(z) = growth z + limit + decay / z + o(1 / z) as z tends to infinity."""
+
+    def __call__(self, z: ArrayLike) -> Floats:
+        """Return g(z), elementwise, for z >= 0."""
+
+    def derivative(self, z: ArrayLike) -> Floats:
+        """Return g'(z), elementwise, for z >= 0."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +118,20 @@ class SphericalMean:
         return np.where(np.isnan(size), np.nan, slope)
 
     @property
+    def kink_at_zero(self) -> bool:
+        """Whether sigma has a knot at 0."""
+        return 0.0 in self.activation.knots
+
+    @property
+    def scale(self) -> float:
+        """A length on which g varies.
+
+        It lies between |knot|, where U first reaches it, and |knot| sqrt(d), the typical 1 / |U|.
+        """
+        largest = max(abs(knot) for knot in self.activation.knots)
+        return float(largest * self.dimension**0.25) if largest > 0 else 1.0
+
+    @property
     def asymptote(self) -> Asymptote:
         """g(z) = growth z + limit + decay / z + o(1 / z) as z tends to infinity."""
         moment = np.exp(-betaln(0.5, (self.dimension - 1) / 2)) / (self.dimension - 1)
@@ -137,7 +173,7 @@ class TabulatedMean:
         slope_error: largest error of g' seen at construction, in the cells tabulated.
     """
 
-    mean: SphericalMean
+    mean: RadialMean
     scale: float
     growth: float
     coefficients: Any
@@ -201,7 +237,7 @@ class TabulatedMean:
 
 
 @lru_cache(maxsize=16)
-def tabulate(mean: SphericalMean) -> TabulatedMean:
+def tabulate(mean: RadialMean) -> TabulatedMean:
     """Tabulate a spherical mean with checked errors of value and derivative.
 
     The grid is halved until, in every cell, g errs by less than ``VALUE_ERROR`` at the midpoint and
@@ -216,9 +252,7 @@ def tabulate(mean: SphericalMean) -> TabulatedMean:
     Returns:
         The table, with its coefficients in NumPy.
     """
-    largest = max(abs(knot) for knot in mean.activation.knots)
-    # g varies between |knot|, where U first reaches it, and |knot| sqrt(d), the typical 1 / |U|.
-    scale = largest * mean.dimension**0.25 if largest > 0 else 1.0
+    scale = mean.scale
     cells = FEWEST_CELLS
     while True:
         coefficients = _hermite(mean, scale, cells)
@@ -245,7 +279,7 @@ def tabulate(mean: SphericalMean) -> TabulatedMean:
     )
 
 
-def _hermite(mean: SphericalMean, scale: float, cells: int) -> Floats:
+def _hermite(mean: RadialMean, scale: float, cells: int) -> Floats:
     """Coefficients (cells, 4) of the Hermite cubics of g(z) - growth z in the cells of w."""
     growth, limit, decay = mean.asymptote
     w = np.arange(1, cells + 1) / cells
@@ -264,7 +298,7 @@ def _hermite(mean: SphericalMean, scale: float, cells: int) -> Floats:
     )
 
 
-def _table_errors(mean: SphericalMean, scale: float, coefficients: Floats) -> tuple[Floats, Floats]:
+def _table_errors(mean: RadialMean, scale: float, coefficients: Floats) -> tuple[Floats, Floats]:
     """Errors of the value at the midpoint, and of the slope at its two peaks, in each cell."""
     cells, growth = len(coefficients), mean.asymptote.growth
     c0, c1, c2, c3 = coefficients.T

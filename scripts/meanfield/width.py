@@ -6,16 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from meanfield.activations import Activation, Pieces
+from meanfield.activations import Activation, Cosine, Pieces
+from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, Law
 from meanfield.measure import Measure
-from meanfield.neurons import Neuron, Perceptron
+from meanfield.neurons import Neuron, Perceptron, Ridge
 from meanfield.problem import Problem
+from meanfield.quadrature import gauss_legendre
 
 Floats = NDArray[np.float64]
 
-# The trapezoidal rule for Gaussian integrals: where it ends, and its number of points.
-_REACH, _TRAPEZOIDS = 9.0, 601
+_FARTHEST = 9.0  # beyond which the normal law has no mass, to rounding
+_PANEL_NODES = 16
+_PANEL_WIDTH = 2.0  # in the argument of sigma: a panel of 16 nodes errs by less than 1e-12
+_CHUNK = 1_000_000  # values at a time
 
 
 class WidthCoefficients(NamedTuple):
@@ -63,59 +67,112 @@ def width_coefficients(
     )
 
 
+def row_coefficients(problem: Problem, measure: Measure) -> WidthCoefficients:
+    """Return K where the features are the neurons themselves, so that no directions are left.
+
+    K = sum_q pi_q (sum_j p_j phi_jq^2 - f_q^2).
+
+    Args:
+        problem: a problem of rows of data.
+        measure: rho, atoms theta (J, D) and masses (J,).
+
+    Returns:
+        K >= 0, and 0.
+    """
+    features = problem.features(measure.omega)
+    output = measure.mass @ features
+    spread = measure.mass @ features**2 - output**2
+    return WidthCoefficients(total=float(problem.weights @ spread), fluctuation=0.0)
+
+
 def self_interaction(law: Law, neuron: Neuron, omega: Floats) -> Floats:
     """Return U(theta, theta) = E sigma_*(x; theta)^2 by invariants omega (J, k), shape (J,).
 
-    Given y, <w, x> is N(0, v) with v = (tau_y r)^2, or (tau_y r_1)^2 + r_2^2 for anisotropic
-    Gaussians, so U is the mean over y of a^2 E sigma(b + sqrt(v) G)^2.
+    Given y, <w, x> is N(0, v_y) with v_y = (tau_y r)^2 for isotropic Gaussians and
+    (tau_y r_1)^2 + r_2^2 for anisotropic ones, so U is the mean over y of
+    a^2 E sigma(b + v_y^(1/2) G)^2. It does not depend on the dimension.
 
     Raises:
-        ValueError: if the law is not Gaussian given y.
+        ValueError: if the law is not one of these, the neuron neither a ridge nor a perceptron, or
+            omega has another number of coordinates.
     """
     if not isinstance(law, IsotropicGaussians | AnisotropicGaussians):
-        raise ValueError(f"U(theta, theta) is known for Gaussians, got {law}")
+        raise ValueError(f"U(theta, theta) is known for Gaussians of two scales, got {law}")
+    if not isinstance(neuron, Ridge | Perceptron):
+        raise ValueError(f"U(theta, theta) is known for ridges and perceptrons, got {neuron}")
+    names = invariant_names(law, neuron)
+    if omega.ndim != 2 or omega.shape[1] != len(names):
+        raise ValueError(f"expected omega (J, {len(names)}) of {names}, got {omega.shape}")
     biased = isinstance(neuron, Perceptron)
-    amplitude, offset = (omega[:, 0], omega[:, 1]) if biased else (1.0, 0.0)
-    radii = omega[:, 2:] if biased else omega
-    rest = np.sum(radii[:, 1:] ** 2, axis=1)
-    moments = [
-        second_moment(neuron.activation, np.sqrt((tau * radii[:, 0]) ** 2 + rest), offset)
-        for tau in law.scale([-1.0, 1.0])
-    ]
-    return np.asarray(amplitude**2 * np.mean(moments, axis=0))
+    amplitude = omega[:, 0] if biased else np.ones(len(omega))
+    offset = omega[:, 1] if biased else np.zeros(len(omega))
+    radii = omega[:, -len(law.spheres) :]
+    moments = []
+    for tau in law.scale([-1.0, 1.0]):
+        scales = np.ones(radii.shape[1])
+        scales[0] = tau
+        moments.append(
+            second_moment(neuron.activation, np.linalg.norm(radii * scales, axis=1), offset)
+        )
+    return amplitude**2 * np.mean(moments, axis=0)
 
 
 def second_moment(activation: Activation, scale: Floats, offset: Floats | float = 0.0) -> Floats:
-    """Return E sigma(b + a G)^2 for G ~ N(0, 1), standard deviations 0 <= a <= inf and offsets b.
+    """Return E sigma(b + a G)^2 for G ~ N(0, 1).
 
-    For a piecewise linear sigma it is a closed form: with sigma(b + t) = m t + c on a piece between
-    knots, and g = t / a,
-        int (m a g + c)^2 phi(g) dg = m^2 a^2 [Phi - g phi] - 2 m a c [phi] + c^2 [Phi].
-    For others it is the trapezoidal rule in g, which is exponentially accurate for smooth sigma.
+    Args:
+        activation: sigma.
+        scale: standard deviations 0 <= a <= inf, shape (J,).
+        offset: b, shape (J,) or a number.
 
     Returns:
-        The moments, in the shape of ``scale``.
+        The moments, shape (J,).
     """
-    size = np.asarray(scale, dtype=float)
-    a = size[..., np.newaxis]
-    b = np.broadcast_to(np.asarray(offset, dtype=float)[..., np.newaxis], a.shape)
-    if not isinstance(activation, Pieces):
-        g = np.linspace(-_REACH, _REACH, _TRAPEZOIDS)
-        weights = np.exp(-0.5 * g**2)
-        return np.asarray(activation(b + a * g) ** 2 @ (weights / weights.sum()))
-    a = np.where(np.isinf(a), 1.0, a)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    a, b = np.broadcast_arrays(np.asarray(scale, float), np.asarray(offset, float))
+    far = np.isinf(a)
+    near = np.where(far, 1.0, a)
+    if isinstance(activation, Cosine):
+        return np.where(far, 0.5, 0.5 + 0.5 * np.cos(2 * b) * np.exp(-2 * near**2))
+    low, high = activation.limits
+    end = (low**2 + high**2) / 2
+    if isinstance(activation, Pieces):
+        return np.where(far, end, _bent_moment(activation, near, b))
+    return np.where(far, end, _smooth_moment(activation, near, b))
+
+
+def _bent_moment(activation: Pieces, scale: Floats, offset: Floats) -> Floats:
+    """E sigma(b + a G)^2, piecewise linear.
+
+    On a piece sigma(b + t) = m t + c between knots, with g = t / a,
+        int (m a g + c)^2 phi(g) dg = m^2 a^2 [Phi - g phi] - 2 m a c [phi] + c^2 [Phi].
+    """
+    a, b = scale[..., np.newaxis], offset[..., np.newaxis]
+    knots = np.asarray(activation.knots) - b
+    with np.errstate(divide="ignore"):
         # At a = 0 the knots go to infinity (0/0 at a knot at b, where sigma is continuous).
-        inner = np.where(a > 0, (np.asarray(activation.knots) - b) / np.where(a > 0, a, 1.0), 0.0)
+        inner = np.where(a > 0, knots / np.where(a > 0, a, 1.0), 0.0)
     edges = np.concatenate([np.full_like(a, -np.inf), inner, np.full_like(a, np.inf)], axis=-1)
     density = np.exp(-0.5 * edges**2) / np.sqrt(2 * np.pi)
     first = np.where(np.isfinite(edges), edges, 0.0) * density
     phi, phi_below = np.diff(density), np.diff(ndtr(edges))
-    m = activation.slopes
-    c = activation.intercepts + m * b
+    m, c = activation.slopes, activation.intercepts + activation.slopes * b
     pieces = (m * a) ** 2 * (phi_below - np.diff(first)) - 2 * m * a * c * phi + c**2 * phi_below
-    finite = np.where(a[..., 0] > 0, pieces.sum(axis=-1), activation(b[..., 0]) ** 2)
-    # At a = inf all of G lies beyond the knots, half of it on either side.
-    bounded = m[0] == m[-1] == 0
-    at_infinity = (c[..., 0] ** 2 + c[..., -1] ** 2) / 2 if bounded else np.inf
-    return np.where(np.isinf(size), at_infinity, finite)
+    return np.where(scale > 0, pieces.sum(axis=-1), activation(offset) ** 2)
+
+
+def _smooth_moment(activation: Activation, scale: Floats, offset: Floats) -> Floats:
+    """E sigma(b + a G)^2 by Gauss-Legendre panels, so narrow that sigma is resolved on each."""
+    moments = np.empty_like(scale)
+    nodes, weights = gauss_legendre(_PANEL_NODES)
+    widest = np.max(scale, initial=0.0)
+    panels = int(np.ceil(2 * _FARTHEST * max(1 / 2, widest / _PANEL_WIDTH)))
+    t = ((np.arange(panels)[:, np.newaxis] + nodes) / panels).ravel()
+    g = _FARTHEST * (2 * t - 1)
+    mass = np.tile(weights, panels) * np.exp(-0.5 * g**2)
+    mass /= mass.sum()
+    rows = max(1, _CHUNK // len(g))
+    for start in range(0, len(scale), rows):
+        part = slice(start, start + rows)
+        values = activation(offset[part, np.newaxis] + scale[part, np.newaxis] * g)
+        moments[part] = values**2 @ mass
+    return moments
