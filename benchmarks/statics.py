@@ -109,19 +109,16 @@ def by_slsqp(delta: float, atoms: int = 4) -> Result:
         by_place = mass * (slopes[:, :, 0] @ force) / (1 - u) ** 2
         return float(force @ residual), -2 * np.concatenate([by_place, features @ force])
 
+    settings: dict[str, Any] = {
+        "jac": True,
+        "bounds": [(0, 0.9999)] * atoms + [(0, 1)] * atoms,
+        "constraints": {"type": "eq", "fun": lambda z: z[atoms:].sum() - 1},
+        "options": {"ftol": 1e-15, "maxiter": 500},
+    }
     generator = np.random.default_rng(0)
-    runs = [
-        minimize(
-            loss,
-            np.concatenate([generator.uniform(0, 0.999, atoms), np.full(atoms, 1 / atoms)]),
-            jac=True,
-            method="SLSQP",
-            bounds=[(0, 0.9999)] * atoms + [(0, 1)] * atoms,
-            constraints={"type": "eq", "fun": lambda z: z[atoms:].sum() - 1},
-            options={"ftol": 1e-15, "maxiter": 500},
-        )
-        for _ in range(STARTS)
-    ]
+    even = np.full(atoms, 1 / atoms)
+    starts = [np.append(generator.uniform(0, 0.999, atoms), even) for _ in range(STARTS)]
+    runs = [minimize(loss, start, method="SLSQP", **settings) for start in starts]
     best = min(runs, key=lambda run: run.fun).x
     omega = (best[:atoms] / (1 - best[:atoms]))[:, np.newaxis]
     mass = np.maximum(best[atoms:], 0)
@@ -137,7 +134,7 @@ def judge(delta: float, result: Result) -> tuple[float, float]:
     from meanfield.statics import duality_gap
 
     problem, measure = make(delta), Measure(*result)
-    search = on_grid(problem, make_domain(("r",), points=4001))
+    search = on_grid(problem, make_domain(("r",), points=10001))
     return float(risk(problem, measure)), duality_gap(search, measure)
 
 

@@ -1,5 +1,7 @@
 """Masses by least squares on the simplex, against general solvers; sliding atoms."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.optimize import LinearConstraint, minimize
@@ -30,15 +32,13 @@ def test_masses_on_a_coarse_grid_agree_with_two_general_solvers(delta: float) ->
     assert mass.min() >= 0
     assert mass.sum() == pytest.approx(1, abs=1e-14)
     start = np.full(len(features), 1 / len(features))
-    by_programming = minimize(
-        risk,
-        start,
-        jac=lambda p: 2 * (gram @ p - pull),
-        method="SLSQP",
-        bounds=[(0, 1)] * len(start),
-        constraints=LinearConstraint(np.ones(len(start)), 1, 1),
-        options={"ftol": 1e-14, "maxiter": 1000},
-    )
+    quadratic: dict[str, Any] = {
+        "jac": lambda p: 2 * (gram @ p - pull),
+        "bounds": [(0, 1)] * len(start),
+        "constraints": LinearConstraint(np.ones(len(start)), 1, 1),
+        "options": {"ftol": 1e-14, "maxiter": 1000},
+    }
+    by_programming = minimize(risk, start, method="SLSQP", **quadratic)
     assert risk(mass) == pytest.approx(by_programming.fun, abs=1e-9)
     # Accelerated projected gradient, which knows no active sets.
     p, ahead = start, start

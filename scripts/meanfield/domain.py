@@ -25,7 +25,7 @@ and formulas for them may have lost their digits."""
 OUTPUT_WEIGHT = "a"
 """Name of the coordinate in which every feature is linear, phi(a, .) = a phi(1, .)."""
 
-GRID = {1: 400, 2: 64, 3: 20}
+GRID = {1: 1000, 2: 64, 3: 20}
 """Grid points for each coordinate, by the number of coordinates that are searched."""
 
 # Points a coordinate of the local search, and the factor by which it shrinks.
@@ -239,7 +239,7 @@ def make_domain(
     Args:
         names: names of the problem's invariants.
         box: ends (low, high) of some coordinates; of all that are not radii.
-        points: grid points for each coordinate; None: 400 for one coordinate, 64 for each of two,
+        points: grid points for each coordinate; None: 1000 for one, 64 for each of two,
             20 for each of three.
         scale: radius at the middle of an unbounded axis.
 

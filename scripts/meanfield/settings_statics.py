@@ -53,7 +53,7 @@ class Statics(Section):
         le=1e-2,
     )
     grid: Whole | None = setting(
-        "Grid points for each coordinate, from which the global searches start; null: 400 for one "
+        "Grid points for each coordinate, from which the global searches start; null: 1000 for one "
         "coordinate, 64 for each of two, 20 for each of three (an output weight has none).",
         allowed="a whole number, at least 3, or null",
         unit="count",
