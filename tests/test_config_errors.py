@@ -83,6 +83,31 @@ def project(tmp_path: Path) -> Project:
             "point; did you mean 'point'?",
         ),
         (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: gaussian, scale: 2e6}",
+            "initial.scale: got 2000000.0; expected a number above 0, at most 1e6",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: point, value: -2e6}",
+            "initial.value: got -2000000.0; expected a number, -1e6 <= value <= 1e6",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: sphere, radius: 1e39}",
+            "initial.radius: got 1e+39; expected a number above 0, at most 1e6",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: uniform, low: -1e39, high: 1}",
+            "initial.low: got -1e+39; expected a number, -1e6 <= low < high",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: uniform, low: 0, high: 2e6}",
+            "initial.high: got 2000000.0; expected a number above low, at most 1e6",
+        ),
+        (
             "isotropic_gaussians, dimension: 40",
             "anisotropic_gaussians, dimension: 40, informative: 40",
             "law.informative: got 40; expected a whole number below the dimension, 40",

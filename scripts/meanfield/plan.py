@@ -1,13 +1,12 @@
 """The plan: every result that the configuration asks for, what it is made from, and its digest."""
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from meanfield.config_errors import ConfigError
 from meanfield.config_files import Settings
-from meanfield.digests import code_digest, digest_of, settings_digest
+from meanfield.digests import code_digest, digest_of, file_digest, settings_digest
 from meanfield.points import Point, point_id, stage_settings
 from meanfield.store import Origin
 
@@ -75,7 +74,8 @@ class Job(NamedTuple):
         files: paths of its results, below the results folder.
         upstream: jobs whose results it reads.
         code: digest of the stage script and of the modules that it imports.
-        digest: digest of code, settings and the digests of `upstream`.
+        law_file: digest of the file that `law.file` names, empty if there is none.
+        digest: digest of code, settings, that file and the digests of `upstream`.
     """
 
     stage: str
@@ -85,6 +85,7 @@ class Job(NamedTuple):
     files: tuple[str, ...]
     upstream: tuple["Job", ...]
     code: str
+    law_file: str
     digest: str
 
     @property
@@ -96,7 +97,13 @@ class Job(NamedTuple):
     def origin(self) -> Origin:
         """What the results are made from, as it is written into each of them."""
         return Origin(
-            self.stage, self.experiment, self.point, self.settings, self.code, self.digest
+            self.stage,
+            self.experiment,
+            self.point,
+            self.settings,
+            self.code,
+            self.digest,
+            self.law_file,
         )
 
     def sources(self, stage: str) -> list[str]:
@@ -250,7 +257,7 @@ class Plan:
             )
 
     def _file_digest(self, file: Path, experiment: str) -> str:
-        """Return the digest of a user's file: of the code of a Python one, of any other's bytes."""
+        """Return the digest of a user's file, which is read once."""
         if not file.is_file():
             raise ConfigError(
                 f"{experiment}: law.file: got {str(file)!r}; expected a file that exists, its path "
@@ -258,11 +265,8 @@ class Plan:
             )
         path = file.resolve()
         if path not in self._files:
-            if file.suffix != ".py":
-                self._files[path] = digest_of(sha256(path.read_bytes()).hexdigest())
-                return self._files[path]
             try:
-                self._files[path] = code_digest(path.name, root=path.parent)
+                self._files[path] = file_digest(file)
             except (SyntaxError, ValueError) as error:
                 raise ConfigError(
                     f"{experiment}: law.file: got {str(file)!r}; expected valid Python: {error}"
@@ -281,8 +285,10 @@ class Plan:
     ) -> Job:
         code = code_digest(f"{stage}.py")
         made_from = [code, settings_digest(settings), *(job.digest for job in upstream)]
+        law_file = ""
         if "file" in (law := settings.get("law", {})):
-            made_from.append(self._file_digest(Path(law["file"]), experiment))
+            law_file = self._file_digest(Path(law["file"]), experiment)
+            made_from.append(law_file)
         job = Job(
             stage,
             experiment,
@@ -291,6 +297,7 @@ class Plan:
             tuple(str(self.results / path) for path in files),
             upstream,
             code,
+            law_file,
             digest_of(*made_from),
         )
         self.jobs[stage, experiment, point] = job

@@ -4,12 +4,14 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from meanfield.digests import settings_digest
@@ -17,6 +19,9 @@ from meanfield.provenance import git_commit, library_versions, processor
 
 DIGEST_ATTRIBUTE = "result_digest"
 """Name under which every file, of whatever format, carries the digest of all that made it."""
+
+_READ_AT_ONCE = 1_000_000
+"""Numbers of a large array that are read at once."""
 
 VARIABLES: dict[str, tuple[str, str]] = {
     # name: (long name, units); "1" is a pure number in CF. Times are step size times steps.
@@ -89,6 +94,7 @@ class Origin:
         settings: the resolved settings that the stage reads, as plain JSON values.
         code: digest of the stage's script and of the modules that it imports.
         digest: digest of code, settings and the digests of all inputs.
+        law_file: digest of the file that `law.file` of the settings names; empty if there is none.
     """
 
     stage: str
@@ -97,6 +103,7 @@ class Origin:
     settings: Mapping[str, Any]
     code: str
     digest: str
+    law_file: str = ""
 
 
 def write(
@@ -171,10 +178,38 @@ def _attributes(title: str, origin: Origin, backend: str) -> dict[str, str]:
     }
 
 
-def read(path: str | Path) -> xr.Dataset:
-    """Read the root group of a file into memory, so that the file can be replaced at once."""
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
+def read(path: str | Path, without: Sequence[str] = ()) -> xr.Dataset:
+    """Read the root group of a file into memory, so that the file can be replaced at once.
+
+    Args:
+        path: the file.
+        without: names of variables that are left out.
+    """
+    with xr.open_dataset(path, engine="netcdf4", drop_variables=list(without)) as dataset:
         return dataset.load()
+
+
+def read_rows(
+    path: str | Path, name: str, dtype: npt.DTypeLike, **labels: object
+) -> npt.NDArray[Any]:
+    """Read one large array, a few rows at a time, so that no other copy of it is made.
+
+    Args:
+        path: the file.
+        name: name of the variable.
+        dtype: type of the result.
+        labels: dimension -> label of the entry that is wanted.
+
+    Returns:
+        The array, without the dimensions that labels were given for.
+    """
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        stored = dataset[name].sel(labels)
+        rows = np.empty(stored.shape, dtype)
+        length = max(1, _READ_AT_ONCE // max(1, rows[:1].size))
+        for start in range(0, len(rows), length):
+            rows[start : start + length] = stored[start : start + length].values
+    return rows
 
 
 def read_tree(path: str | Path) -> xr.DataTree:
