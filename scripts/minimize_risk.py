@@ -69,7 +69,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, statics: str | Path) ->
     dataset = _gathered([each.data for each in solved], deltas).assign_coords(invariant=names)
     if names == ["r"]:
         dataset = dataset.assign_coords(radius=RADII)
-        if "delta" in settings["law"]:
+        if steps is not None or "delta" in settings["law"]:
             dataset = dataset.assign(_thresholds(problem_at, domain))
 
     _report(solved, chosen["tolerance"])

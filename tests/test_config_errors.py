@@ -41,7 +41,9 @@ def project(tmp_path: Path) -> Project:
             "neuron.activation.knots[1]: got 0.5; expected strictly increasing numbers, here more "
             "than 1.5",
         ),
-        ("[0.5, 1.5]", "[0, 1.5]", "sticky point r = 0 that this makes is not supported yet"),
+        ("{atoms: 100}", "{atoms: 1}", "dd.atoms: got 1; expected a whole number, at least 2"),
+        ("{atoms: 100}", "{atoms: [9, 1]}", "dd.atoms[1]: got 1; expected a whole number, at leas"),
+        ("{atoms: 100}", "{atoms: many}", 'dd.atoms: got "many"; expected a whole number from 2'),
         (
             "[-2.5, 7.5]",
             "[-2.5]",
@@ -113,8 +115,14 @@ def project(tmp_path: Path) -> Project:
         (
             "isotropic_gaussians, dimension: 40",
             "anisotropic_gaussians, dimension: 40, informative: 4",
-            'dd: got {"atoms": 100}; expected null, since the limit is not known for the law '
-            "anisotropic_gaussians",
+            "dd.atoms: got 100; expected a list of 2 whole numbers, one for each coordinate that "
+            "is spread out at the start: r1, r2",
+        ),
+        (
+            "isotropic_gaussians, dimension: 40, delta: 0.8",
+            "data_set, file: data.csv",
+            'dd: got {"atoms": 100}; expected null, since no reduction is known for the law '
+            "data_set",
         ),
         (
             "dd: {atoms: 100}",
@@ -161,7 +169,11 @@ def project(tmp_path: Path) -> Project:
             "step_size: 1e-6, schedule: {kind: power, p: 1}",
             "sgd.schedule.p: got 1; expected a number below 1: with t0 = 0",
         ),
-        ("{atoms: 100}", "{1: 100}", "dd[1]: unknown key; there is atoms, nodes, tolerance"),
+        (
+            "{atoms: 100}",
+            "{1: 100}",
+            "dd[1]: unknown key; there is atoms, dimension, nodes, problem",
+        ),
         (
             "title:",
             "sweep: {law.detla: [0]}\ntitle:",

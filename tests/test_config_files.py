@@ -97,6 +97,29 @@ def test_seeds_become_part_of_the_point(project: Project) -> None:
     assert stage_settings(point, "run_sgd")["seeds"] == [3, 4]
 
 
+def test_an_experiment_may_have_its_own_seeds(project: Project) -> None:
+    project.write("experiments/one.yaml", EXPERIMENT + "seeds: [7]\n")
+    (point,) = project.load().experiments["one"]
+    assert point.seeds == (7,)
+    assert stage_settings(point, "run_sgd")["seeds"] == [7]
+
+
+def test_a_figure_says_what_it_misses_in_the_sweep(project: Project) -> None:
+    project.write("experiments/one.yaml", EXPERIMENT + "figure: {kind: figure_4}\n")
+    message = project.message()
+    assert "experiments/one.yaml: figure.kind" in message
+    assert "sweep over initial.scale" in message
+
+
+def test_a_film_of_an_unknown_point_is_refused(project: Project) -> None:
+    sweep = "sweep: {law.delta: [0.2, 0.5]}\n"
+    film = "film: {stills: [0], points: [delta-0.2, delta-0.6]}\n"
+    project.write("experiments/one.yaml", EXPERIMENT + sweep + film)
+    message = project.message()
+    assert "film.points[1]: no point" in message
+    assert "delta-0.5" in message
+
+
 def test_only_the_chosen_experiments_are_loaded(project: Project) -> None:
     project.write("experiments/two.yml", EXPERIMENT)
     project.write("experiments/broken.yaml", "title: [")

@@ -25,7 +25,7 @@ EXPERIMENT: dict[str, Any] = {
     "initial": {"kind": "gaussian", "scale": 0.8},
     "time": {"horizon": 10, "snapshots": [0, 0.1, 10]},
     "sgd": {"neurons": 800, "step_size": 1e-6},
-    "figure": {"layout": "figure_1", "histogram_times": [0, 10]},
+    "figure": {"kind": "figure_1", "histogram_times": [0, 10]},
 }
 
 
@@ -106,8 +106,6 @@ def test_numbers_are_accepted_in_every_spelling(key: str, value: Any, expected: 
         ("neuron.activation.knots", [1.5, 0.5]),
         ("neuron.activation.knots", [0.5, 0.5]),
         ("neuron.activation.knots", [0.5]),
-        ("neuron.activation.knots", [0.0, 1.5]),
-        ("neuron.activation.knots", ["-0.0", 1.5]),
         ("neuron.activation.values", [1, 2, 3]),
         ("neuron.activation.left_slope", float("inf")),
         ("initial.scale", 0),
@@ -132,10 +130,21 @@ def test_numbers_are_accepted_in_every_spelling(key: str, value: Any, expected: 
         ("sgd.precision", "float16"),
         ("sgd.test_samples", 0),
         ("dd.atoms", 1),
+        ("dd.atoms", [1]),
+        ("dd.atoms", [8, 8]),
+        ("dd.atoms", [2.5]),
         ("dd.nodes", 0),
         ("dd.tolerance", 0),
         ("dd.tolerance", 1),
-        ("figure.layout", "figure_9"),
+        ("figure.kind", "figure_9"),
+        ("seeds", []),
+        ("seeds", [1, 1]),
+        ("seeds", [-1]),
+        ("seeds", 3),
+        ("film", {"stills": [0, 3]}),  # no snapshot
+        ("film", {"stills": [0, 10], "frames": 1}),
+        ("film", {"stills": [0, 10], "points": []}),
+        ("film", {"stills": [0, 10], "points": ["base", "base"]}),
         ("figure.histogram_times", [0, 0.5]),
         ("figure.histogram_times", [10, 0]),
         ("figure.histogram_times", []),
@@ -168,12 +177,8 @@ def test_an_unknown_key_is_refused_at_every_level(key: str) -> None:
         Experiment.model_validate(changed(f"{section}.surplus".lstrip("."), 1))
 
 
-@given(
-    knots=st.lists(
-        st.floats(-10, 10).filter(lambda knot: knot != 0), min_size=1, max_size=6, unique=True
-    )
-)
-def test_any_increasing_knots_but_zero_are_accepted(knots: list[float]) -> None:
+@given(knots=st.lists(st.floats(-10, 10), min_size=1, max_size=6, unique=True))
+def test_any_increasing_knots_are_accepted(knots: list[float]) -> None:
     activation = {"kind": "piecewise_linear", "knots": sorted(knots), "values": knots}
     experiment = Experiment.model_validate(changed("neuron.activation", activation))
     assert experiment.neuron.model_dump()["activation"]["knots"] == tuple(sorted(knots))
@@ -217,8 +222,6 @@ def test_without_the_limit_all_kinds_are_accepted(sections: dict[str, Any]) -> N
     experiment = Experiment.model_validate(alone(**sections))
     plain = experiment.model_dump(mode="json")
     assert Experiment.model_validate(plain) == experiment
-    with pytest.raises(ValidationError, match="null, since the limit is not known"):
-        Experiment.model_validate({**EXPERIMENT, **sections})
 
 
 @pytest.mark.parametrize(
@@ -300,8 +303,3 @@ def test_law_settings_make_laws(law: dict[str, Any]) -> None:
 def test_settings_that_do_not_fit_together_are_refused(sections: dict[str, Any], key: str) -> None:
     with pytest.raises(ValidationError, match=key):
         Experiment.model_validate(alone(**sections))
-
-
-def test_a_knot_at_0_needs_no_limit() -> None:
-    neuron = changed("neuron.activation.knots", [0, 1.5])["neuron"]
-    Experiment.model_validate(alone(neuron=neuron))

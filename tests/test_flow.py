@@ -9,12 +9,14 @@ from scipy.integrate import solve_ivp
 
 from meanfield.activations import PiecewiseLinear
 from meanfield.config_files import load_yaml
-from meanfield.flow import Flow, FlowError, _interpolate, _Stepper, solve
+from meanfield.flow import Flow, solve
+from meanfield.flow_step import FlowError, Stepper
 from meanfield.functionals import field
-from meanfield.laws import IsotropicGaussians
+from meanfield.initial_measure import initial_measure
+from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.metrics import Quantiles
-from meanfield.neurons import Ridge
+from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import Problem, make_problem
 
 RIDGE = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
@@ -64,10 +66,10 @@ def test_exact_solution() -> None:
 def test_one_step_has_order_five_and_its_interpolant_four() -> None:
     errors, inner = [], []
     for step in (0.2, 0.1):
-        stepper = _Stepper(Linear(), ATOM, 1e-9)
-        end, _, stages, _ = stepper.attempt(ATOM.omega, field(Linear(), *unpack(ATOM)), step)
-        errors.append(abs(end[0, 0] - (1 - np.exp(-2 * step))))
-        middle = _interpolate(ATOM.omega, end, stages, step, 0.4)
+        stepper = Stepper(Linear(), ATOM, 1e-9)
+        tried = stepper.attempt(ATOM.omega, field(Linear(), *unpack(ATOM)), step)
+        errors.append(abs(tried.path.end[0, 0] - (1 - np.exp(-2 * step))))
+        middle = tried.path.at(0.4)
         inner.append(abs(middle[0, 0] - (1 - np.exp(-0.8 * step))))
     # Local errors: one order more than the global one.
     assert np.log2(errors[0] / errors[1]) == pytest.approx(6, abs=0.3)
@@ -87,10 +89,11 @@ def test_observed_order_on_the_dynamics() -> None:
     reference = solve(PROBLEM, MEASURE, [0.5], tolerance=1e-13).omega[0]
     errors = []
     for count in (12, 48):
-        stepper = _Stepper(PROBLEM, MEASURE, 1e-9)
+        stepper = Stepper(PROBLEM, MEASURE, 1e-9)
         omega, here = MEASURE.omega, field(PROBLEM, *unpack(MEASURE))
         for _ in range(count):
-            omega, here, _, _ = stepper.attempt(omega, here, 0.5 / count)
+            tried = stepper.attempt(omega, here, 0.5 / count)
+            omega, here = tried.path.end, tried.after
         errors.append(np.max(np.abs(omega - reference)))
     assert np.log2(errors[0] / errors[1]) / 2 > 4.9
 
@@ -107,6 +110,27 @@ def test_dop853_agrees() -> None:
     )
     error = np.max(np.abs(ours - oracle.y.T), axis=1) / (1 + np.max(np.abs(ours), axis=1))
     assert np.all(error < 10 * tolerance)
+
+
+def test_dop853_agrees_on_four_coordinates() -> None:
+    """ReLU neurons on anisotropic data, d = inf, with spread a and b, from time tau = 0 to 20."""
+    law, relu = AnisotropicGaussians(320, 60, 0.5), PiecewiseLinear((0.0,), (0.0,), 0.0, 1.0)
+    problem = make_problem(law, Perceptron(relu), 1, dimension="infinite")
+    spread = {"kind": "gaussian", "scale": 0.5}
+    initial = {"kind": "product", "a": spread, "b": spread, "w": {"kind": "sphere", "radius": 0.8}}
+    start = initial_measure(initial, law, (5, 4), infinite=True).measure
+    times, tolerance = np.linspace(0, 20, 6), 1e-7
+    ours = solve(problem, start, times, tolerance=tolerance)
+    assert np.max(np.abs(ours.dissipation_error)) < 1e-6
+
+    def rate(_: float, flat: np.ndarray) -> np.ndarray:
+        return np.asarray(field(problem, flat.reshape(-1, 4), start.mass).velocity.ravel())
+
+    oracle = solve_ivp(
+        rate, (0, 20), start.omega.ravel(), "DOP853", t_eval=times, rtol=1e-11, atol=1e-11
+    )
+    error = np.abs(ours.omega.reshape(6, -1) - oracle.y.T)
+    assert np.max(error / (1 + np.abs(oracle.y.T))) < 10 * tolerance
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +186,12 @@ def test_dissipation_is_the_slope_of_the_risk() -> None:
     assert flow.dissipation[2] == pytest.approx(-slope, rel=1e-6)
 
 
+def test_the_risk_lost_is_the_dissipation_integrated(figure_1: Flow) -> None:
+    assert np.max(np.abs(figure_1.dissipation_error)) < 1e-5
+    late = solve(PROBLEM, MEASURE, [3.0, 5.0], tolerance=1e-6)
+    assert np.max(np.abs(late.dissipation_error)) < 1e-5
+
+
 def test_a_solution_does_not_depend_on_the_times_asked_for() -> None:
     few = solve(PROBLEM, MEASURE, [1.0], tolerance=1e-7)
     many = solve(PROBLEM, MEASURE, np.linspace(0, 1, 30), tolerance=1e-7)
@@ -188,7 +218,7 @@ def test_a_velocity_that_is_not_finite_is_an_error() -> None:
 
 def test_particles_that_change_places_are_an_error() -> None:
     pair = Measure(np.array([[0.0], [1.0]]), np.array([0.5, 0.5]))
-    stepper = _Stepper(Linear(), pair, 1e-6)
+    stepper = Stepper(Linear(), pair, 1e-6)
     stepper.check_order(np.array([[0.5], [0.5 - 1e-6]]), 0.0, 1.0)
     with pytest.raises(FlowError, match=r"changed places by 0\.1 "):
         stepper.check_order(np.array([[0.5], [0.4]]), 0.0, 1.0)
@@ -212,8 +242,3 @@ def test_running_out_of_steps_is_an_error() -> None:
 def test_bad_arguments(times: list[float], tolerance: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         solve(PROBLEM, MEASURE, times, tolerance=tolerance)
-
-
-def test_a_sticky_origin_is_refused() -> None:
-    with pytest.raises(ValueError, match="knot at 0 makes r = 0 a sticky point"):
-        solve(Linear(sticky_origin=True), ATOM, [1.0])

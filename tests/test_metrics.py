@@ -127,3 +127,20 @@ def test_bad_samples() -> None:
         distances(np.array([]), UNIFORM)
     with pytest.raises(ValueError, match=">= 1"):
         iid_floor(UNIFORM, 0, np.random.default_rng(0))
+
+
+def test_an_atom_at_the_origin_is_in_the_first_cell() -> None:
+    """Eight of twenty levels share the radius 0: the mass there is between the 8th and the 9th."""
+    levels = (np.arange(20) + 0.5) / 20
+    law = Quantiles(levels, np.maximum(0.0, np.arange(20) - 7) * 0.1)
+    edges = np.linspace(0, 2, 101)
+    mass = law.density(edges) * np.diff(edges)
+    assert mass.sum() == pytest.approx(1, abs=1e-12)
+    below, reached = law.distribution(0.0)
+    assert below == pytest.approx(0, abs=1e-15)
+    assert levels[7] <= reached <= levels[8]
+    assert mass[0] >= reached
+    nothing_else = Quantiles(levels, np.zeros(20))
+    np.testing.assert_allclose(nothing_else.density(edges) * np.diff(edges), np.eye(100)[0])
+    np.testing.assert_allclose(distances(np.zeros(5), nothing_else), 0, atol=1e-15)
+    assert distances(np.full(5, 0.25), nothing_else).wasserstein == pytest.approx(0.25)

@@ -7,7 +7,7 @@ import pytest
 from meanfield.plan import Plan
 from settings_project import EXPERIMENT, make_project
 
-FIGURE = "figure: {layout: figure_1, histogram_times: [0, 10]}\n"
+FIGURE = "figure: {kind: figure_1, histogram_times: [0, 10]}\n"
 SWEEP = "sweep: {sgd.neurons: [40, 80], law.delta: [0.2, 0.5]}\n"
 
 
@@ -98,3 +98,26 @@ def test_an_experiment_without_figure_ends_with_its_aggregate(tmp_path: Path) ->
     plan = plan_of(tmp_path, EXPERIMENT)
     assert plan.targets("one") == ["results/one.nc"]
     assert plan.figures == {}
+
+
+def test_a_figure_of_the_whole_sweep_is_drawn_once(tmp_path: Path) -> None:
+    figure = "statics: {}\nfigure: {kind: figure_2}\n"
+    plan = plan_of(tmp_path, EXPERIMENT + figure + SWEEP)
+    assert list(plan.figures) == ["one"]
+    job = plan.find("plot_figure_2", "one")
+    assert [row["swept"]["law.delta"] for row in job.settings["points"]] == [0.2, 0.5, 0.2, 0.5]
+    assert job.files[0] == "results/figures/one.pdf"
+    assert [other.stage for other in job.upstream] == ["aggregate_runs"]
+
+
+def test_a_film_is_rendered_for_every_point_that_is_asked_for(tmp_path: Path) -> None:
+    film = "film: {stills: [0, 10]}\n"
+    plan = plan_of(tmp_path, EXPERIMENT + film)
+    assert list(plan.films) == ["one"]
+    assert set(plan.targets("one")) >= {"results/films/one.gif", "results/films/one.txt"}
+    swept = plan_of(tmp_path, EXPERIMENT + film + SWEEP)
+    assert len(swept.films) == 4
+    chosen = "film: {stills: [0, 10], points: [neurons-40_delta-0.5]}\n"
+    assert list(plan_of(tmp_path, EXPERIMENT + chosen + SWEEP).films) == [
+        "one_neurons-40_delta-0.5"
+    ]

@@ -6,65 +6,20 @@ are all made from them.
 """
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from meanfield.settings_dynamics import Dd, Sgd, Time
-from meanfield.settings_fields import (
-    Number,
-    Numbers,
-    Section,
-    Whole,
-    dotted_keys,
-    increasing,
-    problem,
-    setting,
-)
+from meanfield.settings_fields import Section, Whole, dotted_keys, problem, seed_keys, setting
+from meanfield.settings_figures import FigureSettings, FilmSettings
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
-from meanfield.settings_neurons import NeuronSettings, PiecewiseLinearSettings
+from meanfield.settings_limit import check_limit
+from meanfield.settings_neurons import NeuronSettings
 from meanfield.settings_statics import Statics
 
 SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd", "statics")
-
-
-class Figure(Section):
-    """How the aggregate of an experiment is drawn."""
-
-    layout: Literal["figure_1"] = setting("The kind of drawing.", allowed="`figure_1`")
-    histogram_times: Numbers = setting(
-        "Times whose histograms of ‖w‖ are drawn, one panel each.",
-        allowed="a list of 1 to 6 strictly increasing numbers, each among the snapshots",
-        unit="1",
-        symbol="t",
-        min_length=1,
-        max_length=6,
-        provenance="Figure 1: these times [C]",
-    )
-    bins: Whole = setting(
-        "Number of bins of a histogram.",
-        allowed="a whole number, at least 1",
-        unit="count",
-        default=40,
-        ge=1,
-    )
-
-    inner_radius: Number | None = setting(
-        "The mass below this norm is written into the histograms, and its peak, which would dwarf "
-        "the rest, does not set their vertical scale; null: there is no such mass.",
-        allowed="a number above 0, or null",
-        unit="1",
-        symbol="r",
-        default=None,
-        gt=0,
-        provenance="Figure 1: 0.25 [C]",
-    )
-
-    @field_validator("histogram_times")
-    @classmethod
-    def _check_order(cls, times: Numbers) -> Numbers:
-        return increasing(times)
 
 
 class Experiment(Section):
@@ -98,8 +53,7 @@ class Experiment(Section):
         allowed="the keys of `sgd`, or null",
     )
     dd: Dd | None = setting(
-        "The run of its limit; null for SGD alone. The limit is known for `isotropic_gaussians`, "
-        "`ridge` neurons with a `piecewise_linear` activation, a `gaussian` start and no noise.",
+        "The run of its limit; null for SGD alone. It is known without weight decay and noise.",
         allowed="the keys of `dd`, or null",
         default=Dd(),
         symbol="DD",
@@ -111,9 +65,21 @@ class Experiment(Section):
         default=None,
         symbol="inf R",
     )
-    figure: Figure | None = setting(
-        "The drawing; without it the experiment ends with its aggregate.",
-        allowed="the keys of `figure`, or null; null if `dd` is null",
+    seeds: tuple[Whole, ...] | None = setting(
+        "Keys of the random numbers, one run of SGD each; null: those of config.yaml.",
+        allowed="a list of distinct whole numbers, at least one, 0 <= seed < 2^64, or null",
+        default=None,
+        min_length=1,
+    )
+    figure: FigureSettings | None = setting(
+        "The drawing; without one the experiment ends with its aggregate.",
+        allowed="the keys of `figure`, or null; null if `sgd` or `dd` is",
+        default=None,
+        discriminator="kind",
+    )
+    film: FilmSettings | None = setting(
+        "A film of the law of ‖w‖; null: none.",
+        allowed="the keys of `film`, or null; null if `sgd` or `dd` is",
         default=None,
     )
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = setting(
@@ -123,6 +89,11 @@ class Experiment(Section):
         + " to lists of distinct values, none empty",
         default={},
     )
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return seeds if seeds is None else seed_keys(seeds)
 
     @field_validator("sweep")
     @classmethod
@@ -148,8 +119,9 @@ class Experiment(Section):
             needing = [each for each in ("sgd", "dd") if getattr(self, each) is not None]
             if getattr(self, name) is None and needing:
                 raise problem(f"the keys of {name}, since {needing[0]} is not null", (name,))
-        if self.figure is not None and self.sgd is None:
-            raise problem("null: it draws SGD, and sgd is null", ("figure",))
+        for name in ("figure", "film"):
+            if getattr(self, name) is not None and self.sgd is None:
+                raise problem("null: it draws SGD, and sgd is null", (name,))
         return self
 
     @model_validator(mode="after")
@@ -172,12 +144,17 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
-    def _check_histogram_times(self) -> "Experiment":
+    def _check_drawn_times(self) -> "Experiment":
         snapshots = self.time.snapshots if self.time else ()
-        for index, time in enumerate(self.figure.histogram_times if self.figure else ()):
-            if time not in snapshots:
-                expected = f"one of the snapshots, {', '.join(map(repr, snapshots))}"
-                raise problem(expected, ("figure", "histogram_times", index))
+        drawn = {
+            ("figure", "histogram_times"): getattr(self.figure, "histogram_times", ()),
+            ("film", "stills"): self.film.stills if self.film else (),
+        }
+        for key, times in drawn.items():
+            for index, time in enumerate(times):
+                if time not in snapshots:
+                    expected = f"one of the snapshots, {', '.join(map(repr, snapshots))}"
+                    raise problem(expected, (*key, index))
         return self
 
     @model_validator(mode="after")
@@ -198,27 +175,31 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _check_limit(self) -> "Experiment":
         if self.dd is None:
-            if self.figure is not None:
-                raise problem("null: it draws the limit, and dd is null", ("figure",))
+            for name in ("figure", "film"):
+                if getattr(self, name) is not None:
+                    raise problem("null: it draws the limit, and dd is null", (name,))
             return self
-        if reason := self._without_limit():
-            raise problem(f"null, since the limit is not known {reason}", ("dd",))
-        if (
-            isinstance(
-                activation := getattr(self.neuron, "activation", None), PiecewiseLinearSettings
-            )
-            and 0.0 in activation.knots
-        ):
-            expected = (
-                "a knot other than 0, or dd: null. With one there the force on a neuron jumps at "
-                "w = 0, and the sticky point r = 0 that this makes is not supported yet"
-            )
-            raise problem(expected, ("neuron", "activation", "knots", activation.knots.index(0.0)))
+        if self.initial is None:
+            return self  # refused already
+        check_limit(self.law, self.neuron, self.initial, self.sgd, self.dd)
+        one_radius = self.law.kind == "isotropic_gaussians" and self.neuron.kind == "ridge"
+        radial = {"film": "it"} if self.film else {}
+        radial |= {"figure": self.figure.kind} if self.figure and self.figure.radial else {}
+        for name, kind in radial.items():
+            if not (one_radius and self.dd.problem == "reduced"):
+                expected = (
+                    f"null: {kind} draws the law of r, for the law isotropic_gaussians, ridge "
+                    "neurons and the reduced problem"
+                )
+                raise problem(expected, (name,))
         return self
 
     @model_validator(mode="after")
     def _check_statics(self) -> "Experiment":
         if self.statics is None:
+            if self.figure is not None and self.figure.minimum:
+                expected = f"the keys of statics, since {self.figure.kind} draws the minimum"
+                raise problem(expected, ("statics",))
             return self
         if reason := self._without_reduction():
             raise problem(f"null, since the minimum is not known {reason}", ("statics",))
@@ -235,14 +216,4 @@ class Experiment(Section):
             return f"for the neuron {self.neuron.kind}"
         if self.neuron.activation.kind != "piecewise_linear":
             return f"for the activation {self.neuron.activation.kind}"
-        return ""
-
-    def _without_limit(self) -> str:
-        """Return why the limit cannot be solved, empty if it can."""
-        if reason := self._without_reduction():
-            return reason
-        if self.initial is not None and self.initial.kind != "gaussian":
-            return f"from the start {self.initial.kind}"
-        if self.sgd is not None and (self.sgd.decay or self.sgd.inverse_temperature is not None):
-            return "with weight decay or noise"
         return ""

@@ -19,8 +19,9 @@ class Field(NamedTuple):
     Args:
         network: f_q, shape (Q,).
         risk: R(rho).
-        velocity: d omega / d tau, shape (J, k).
-        dissipation: -dR/d tau.
+        velocity: d omega / d tau, shape (J, k); at a sticky origin its limit from the right, also
+            where that points inward, so that atoms there stay.
+        dissipation: -dR/d tau, to which atoms that stay contribute nothing.
     """
 
     network: Any
@@ -63,8 +64,12 @@ def potential(problem: Problem, measure: Measure, omega: Any) -> Any:
 
 
 def velocity(problem: Problem, measure: Measure) -> Any:
-    """Return the velocity d omega / d tau = -2 grad Psi of the atoms, shape (J, k)."""
-    return field(problem, measure.omega, measure.mass).velocity
+    """Return the velocity d omega / d tau = -2 grad Psi of the atoms, shape (J, k).
+
+    It is 0 for atoms that a sticky origin holds.
+    """
+    speed = field(problem, measure.omega, measure.mass).velocity
+    return _moving(problem, measure.omega, speed)
 
 
 def dissipation(problem: Problem, measure: Measure) -> Any:
@@ -93,13 +98,22 @@ def field(problem: Problem, omega: Any, mass: Any) -> Field:
     residual = problem.labels - output
     force = problem.weights * residual
     speed = 2 * pull_back(force)
+    moving = _moving(problem, omega, speed)
     return Field(
         network=output,
         risk=force @ residual,
         velocity=speed,
         # |d omega / d tau|^2 = 4 |grad Psi|^2
-        dissipation=mass @ xp.sum(speed * speed, axis=1),
+        dissipation=mass @ xp.sum(moving * moving, axis=1),
     )
+
+
+def _moving(problem: Problem, omega: Any, velocity: Any) -> Any:
+    """Return the velocity with that of atoms on a sticky origin, if it points inward, set to 0."""
+    if not problem.sticky_origin:
+        return velocity
+    xp = array_namespace(omega)
+    return xp.where((omega <= 0) & (velocity < 0), 0.0, velocity)
 
 
 def _linearize(problem: Problem, omega: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -112,4 +126,9 @@ def _linearize(problem: Problem, omega: Any) -> tuple[Any, Callable[[Any], Any]]
         return features, pull_back
     features, gradients = problem.features_and_gradients(omega)
     xp = array_namespace(omega)
-    return features, lambda force: xp.tensordot(gradients, force, axes=((1,), (0,)))
+
+    def pull(force: Any) -> Any:
+        # One coordinate at a time: no copy of the gradients, in whatever order they lie.
+        return xp.stack([gradients[:, :, i] @ force for i in range(omega.shape[1])], axis=-1)
+
+    return features, pull

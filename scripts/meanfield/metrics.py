@@ -100,10 +100,13 @@ class Quantiles:
     def density(self, edges: ArrayLike) -> Floats:
         """Return the density averaged over the cells between increasing edges, shape (n - 1,).
 
-        Averages conserve mass also where a peak is narrower than a cell.
+        Averages conserve mass also where a peak is narrower than a cell. An atom at an edge counts
+        to the cell that it ends, at the first edge to the first cell.
         """
         bounds = np.asarray(edges, dtype=np.float64)
-        return np.diff(self.distribution(bounds)[1]) / np.diff(bounds)
+        below, reached = self.distribution(bounds)
+        reached[0] = below[0]
+        return np.diff(reached) / np.diff(bounds)
 
     def _invert(self, points: Floats, side: Literal["left", "right"]) -> Floats:
         """Return the end of {u: r(u) < point} ("left") or of {u: r(u) <= point} ("right")."""

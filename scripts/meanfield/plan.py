@@ -43,6 +43,26 @@ def aggregated(point: Point) -> list[str]:
     return [stage for stage in AGGREGATED if stage in stages_of(point)]
 
 
+def _name(point: Point) -> str:
+    """Return the name of a point in its experiment's aggregate."""
+    return point_id(point, "aggregate_runs")
+
+
+def _stem(experiment: str, point: Point, points: tuple[Point, ...]) -> str:
+    """Return the name of a picture of one point."""
+    return experiment if len(points) == 1 else f"{experiment}_{_name(point)}"
+
+
+def _runs(point: Point) -> dict[str, str]:
+    """Return the names of the runs of a point that its experiment's aggregate collects."""
+    return {stage: point_id(point, stage) for stage in aggregated(point)}
+
+
+def _drawn(point: Point) -> dict[str, Any]:
+    """Return what a picture says of a point."""
+    return {"point": _name(point), "swept": dict(point.swept)}
+
+
 class Job(NamedTuple):
     """One run of one stage.
 
@@ -105,6 +125,7 @@ class Plan:
         experiments: names of the experiments.
         jobs: (stage, experiment, point) -> job.
         figures: name of a figure -> job that draws it.
+        films: name of a film -> job that renders it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -113,13 +134,15 @@ class Plan:
         self._files: dict[Path, str] = {}  # what was hashed already
         self.jobs: dict[tuple[str, str, str], Job] = {}
         self.figures: dict[str, Job] = {}
+        self.films: dict[str, Job] = {}
         for experiment, points in settings.experiments.items():
             for point in points:
                 for stage in stages_of(point):
                     self._plan_run(stage, experiment, point)
             aggregate = self._plan_aggregate(experiment, points)
-            for point in points:
-                self._plan_figure(experiment, point, points, aggregate, settings)
+            formats = settings.config.figure_formats
+            self._plan_figures(experiment, points, aggregate, formats)
+            self._plan_films(experiment, points, aggregate, formats)
 
     def find(self, stage: str, experiment: str, point: str = WHOLE) -> Job:
         """Return the job of a stage for an experiment and a point."""
@@ -130,9 +153,10 @@ class Plan:
         return list(dict.fromkeys(job.point for job in self.jobs.values() if job.stage == stage))
 
     def targets(self, experiment: str) -> list[str]:
-        """Return the paths of the end results of an experiment: its aggregate and its figures."""
+        """Return the paths of the end results of an experiment: aggregate, figures and films."""
         ends = [self.find("aggregate_runs", experiment)]
-        ends += [job for job in self.figures.values() if job.experiment == experiment]
+        drawn = (*self.figures.values(), *self.films.values())
+        ends += [job for job in drawn if job.experiment == experiment]
         return [path for job in ends for path in job.files]
 
     def expected_digests(self) -> dict[str, str]:
@@ -161,10 +185,10 @@ class Plan:
     def _plan_aggregate(self, experiment: str, points: tuple[Point, ...]) -> Job:
         rows: list[dict[str, Any]] = [
             {
-                "point": point_id(point, "aggregate_runs"),
+                "point": _name(point),
                 "swept": dict(point.swept),
                 "snapshots": list(point.settings.time.snapshots) if point.settings.time else [],
-                "runs": {stage: point_id(point, stage) for stage in aggregated(point)},
+                "runs": _runs(point),
                 # Known to the runs already: here so that the aggregate says what it was made from.
                 "settings": {stage: stage_settings(point, stage) for stage in aggregated(point)},
             }
@@ -180,33 +204,57 @@ class Plan:
             upstream=tuple(self.find(stage, experiment, name) for stage, name in runs),
         )
 
-    def _plan_figure(
-        self,
-        experiment: str,
-        point: Point,
-        points: tuple[Point, ...],
-        aggregate: Job,
-        settings: Settings,
+    def _plan_figures(
+        self, experiment: str, points: tuple[Point, ...], aggregate: Job, formats: tuple[str, ...]
     ) -> None:
-        figure = point.settings.figure
+        figure = points[0].settings.figure
         if figure is None:
             return
-        name = point_id(point, "aggregate_runs")
-        stem = experiment if len(points) == 1 else f"{experiment}_{name}"
-        formats = (*settings.config.figure_formats, "csv", "txt")
-        self.figures[stem] = self._add(
-            f"plot_{figure.layout}",
-            experiment,
-            name,
-            settings={
-                "point": name,
-                "title": point.settings.title,
-                "swept": dict(point.swept),
-                "figure": figure.model_dump(mode="json"),
-            },
-            files=tuple(f"figures/{stem}.{suffix}" for suffix in formats),
-            upstream=(aggregate,),
-        )
+        if figure.whole:
+            drawn = {"points": [_drawn(point) | {"runs": _runs(point)} for point in points]}
+            pictures = [(experiment, WHOLE, points[0], drawn)]
+        else:
+            pictures = [
+                (_stem(experiment, point, points), _name(point), point, _drawn(point))
+                for point in points
+            ]
+        for stem, name, point, drawn in pictures:
+            self.figures[stem] = self._add(
+                f"plot_{figure.kind}",
+                experiment,
+                name,
+                settings={
+                    **drawn,
+                    "title": point.settings.title,
+                    "figure": figure.model_dump(mode="json"),
+                },
+                files=tuple(f"figures/{stem}.{suffix}" for suffix in (*formats, "csv", "txt")),
+                upstream=(aggregate,),
+            )
+
+    def _plan_films(
+        self, experiment: str, points: tuple[Point, ...], aggregate: Job, formats: tuple[str, ...]
+    ) -> None:
+        film = points[0].settings.film
+        if film is None:
+            return
+        for point in points:
+            if film.points is not None and _name(point) not in film.points:
+                continue
+            stem = _stem(experiment, point, points)
+            suffixes = ("gif", *formats, "csv", "txt")
+            self.films[stem] = self._add(
+                "render_film",
+                experiment,
+                _name(point),
+                settings={
+                    **_drawn(point),
+                    "title": point.settings.title,
+                    "film": film.model_dump(mode="json", exclude={"points"}),
+                },
+                files=tuple(f"films/{stem}.{suffix}" for suffix in suffixes),
+                upstream=(aggregate,),
+            )
 
     def _file_digest(self, file: Path, experiment: str) -> str:
         """Return the digest of a user's file, which is read once."""

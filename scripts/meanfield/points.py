@@ -51,6 +51,9 @@ def stage_settings(point: Point, stage: str) -> dict[str, Any]:
         key = tuple(prefix.split("."))
         if (value := lookup(plain, key)) is not ABSENT:  # as in a section that is null
             read = with_value(read, key, value)
+    # A list of Deltas takes the place of the law's own, so a sweep over that shares one result.
+    if stage == "minimize_risk" and lookup(read, ("statics", "deltas"), None) is not None:
+        read["law"] = {key: value for key, value in read["law"].items() if key != "delta"}
     return read
 
 

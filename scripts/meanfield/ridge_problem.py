@@ -1,10 +1,13 @@
 """The problem of ridge neurons on isotropic Gaussians: one radius, one tabulated function."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from array_api_compat import array_namespace
+import numpy as np
+from array_api_compat import array_namespace, is_numpy_array
 
+from meanfield.ridge_kernel import fill_ridge
 from meanfield.special import TabulatedMean
 
 
@@ -36,14 +39,26 @@ class IsotropicRidge:
         """Whether sigma has a knot at 0, which makes the velocity jump at r = 0."""
         return self.mean.mean.kink_at_zero
 
+    @cached_property
+    def _cells(self) -> Any:
+        """The table with the coefficients of a cell side by side, for the compiled kernel."""
+        return np.ascontiguousarray(self.mean.coefficients.T)
+
     def features(self, omega: Any) -> Any:
         """phi(r_j; s_q) from the table, shape (J, Q), for omega of shape (J, 1)."""
         return self.features_at(omega, self.norms[:, None])
 
     def features_and_gradients(self, omega: Any) -> tuple[Any, Any]:
         """phi(r_j; s_q), shape (J, Q), and d phi / d r, shape (J, Q, 1), from the table."""
-        xp = array_namespace(omega)
         radius, norms = omega[:, 0], self.norms[:, None]
+        if is_numpy_array(omega) and self.mean.complete:
+            found = np.empty((2, len(self.norms), len(radius)))
+            fill_ridge(
+                found[0], found[1], np.ascontiguousarray(radius), self.norms,
+                self._cells, self.mean.scale, self.mean.growth,
+            )  # fmt: skip
+            return found[0].T, found[1].T[:, :, None]
+        xp = array_namespace(omega)
         value, slope = self.mean.value_and_slope(norms * abs(radius))
         # phi extends evenly to r < 0, where a stage of an integrator may step for a moment.
         sign = xp.where(radius < 0, -1.0, 1.0)

@@ -232,21 +232,57 @@ class Sgd(Section):
 class Dd(Section):
     """The distributional dynamics, the limit of SGD for many neurons and small steps."""
 
-    atoms: Whole = setting(
-        "Number of points that carry the measure over neurons.",
-        allowed="a whole number, at least 2",
+    problem: Literal["reduced", "empirical"] = setting(
+        "What the equations are solved for: `reduced`, what the symmetry of the law leaves of the "
+        "data and of a neuron, which is exact; `empirical`, samples of the law and whole neurons, "
+        "for any law.",
+        allowed="`reduced` or `empirical`; `reduced` needs `isotropic_gaussians` or "
+        "`anisotropic_gaussians`, and a start of w that rotations leave alone: `gaussian`, "
+        "`sphere`, `point` or a mixture of them",
+        default="reduced",
+    )
+    dimension: Literal["finite", "infinite", "infinite_data"] = setting(
+        "Dimension for which the reduced problem is solved: `finite`, that of the law; `infinite`, "
+        "its limit d = ∞ at the same norms of w and, for `anisotropic_gaussians`, the same s₀/d; "
+        "`infinite_data`, the data of that limit, but the start in the dimension of the law. "
+        "Without the spread of that start, neurons that are equal remain so.",
+        allowed="`finite`, `infinite` or `infinite_data`; `finite` if `problem` is `empirical`",
+        symbol="d",
+        default="finite",
+    )
+    atoms: Whole | tuple[Whole, ...] = setting(
+        "Number of points that carry the measure over neurons: for each of a, b, r₁, r₂ or r that "
+        "is spread out at the start, in this order. `empirical`: number of neurons drawn.",
+        allowed="a whole number from 2 on, or a list of them, one for each coordinate that is "
+        "spread out at the start",
         unit="count",
         symbol="J",
         default=800,
-        ge=2,
     )
     nodes: Whole = setting(
-        "Number of quadrature nodes per label for the length of a data point.",
+        "Number of quadrature nodes for each label and each norm of a data point that the reduced "
+        "problem knows.",
         allowed="a whole number, at least 1",
         unit="count",
         symbol="Q/2",
         default=24,
         ge=1,
+    )
+    rows: Whole | None = setting(
+        "Number of samples of the law that the empirical problem averages over.",
+        allowed="a whole number, at least 1, if `problem` is `empirical` and the law is not "
+        "`data_set`; null otherwise",
+        unit="count",
+        symbol="Q",
+        default=None,
+        ge=1,
+    )
+    seed: Whole = setting(
+        "Key of the random numbers from which the empirical problem draws neurons and samples.",
+        allowed="a whole number, 1 <= seed < 2^64; 1 unless `problem` is `empirical`",
+        default=1,  # with 0 the samples would be those of the test set
+        ge=1,
+        lt=2**64,
     )
     tolerance: Number = setting(
         "Error allowed in one step of the time integration, relative to the size of the state.",
@@ -256,3 +292,15 @@ class Dd(Section):
         ge=1e-13,
         le=1e-2,
     )
+
+    @field_validator("atoms")
+    @classmethod
+    def _check_atoms(cls, atoms: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if isinstance(atoms, int):
+            if atoms < 2:
+                raise problem("a whole number, at least 2")
+            return atoms
+        for index, count in enumerate(atoms):
+            if count < 2:
+                raise problem("a whole number, at least 2", (index,))
+        return atoms

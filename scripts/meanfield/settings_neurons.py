@@ -15,8 +15,7 @@ class PiecewiseLinearSettings(Section):
     )
     knots: Numbers = setting(
         "Arguments at which the slope changes.",
-        allowed="a list of strictly increasing numbers, at least one; none of them 0 unless `dd` "
-        "is null",
+        allowed="a list of strictly increasing numbers, at least one",
         unit="1",
         symbol="t",
         provenance="Figure 1: 0.5, 1.5 [P 85%]",

@@ -67,6 +67,24 @@ def width_coefficients(
     )
 
 
+def row_coefficients(problem: Problem, measure: Measure) -> WidthCoefficients:
+    """Return K where the features are the neurons themselves, so that no directions are left.
+
+    K = sum_q pi_q (sum_j p_j phi_jq^2 - f_q^2).
+
+    Args:
+        problem: a problem of rows of data.
+        measure: rho, atoms theta (J, D) and masses (J,).
+
+    Returns:
+        K >= 0, and 0.
+    """
+    features = problem.features(measure.omega)
+    output = measure.mass @ features
+    spread = measure.mass @ features**2 - output**2
+    return WidthCoefficients(total=float(problem.weights @ spread), fluctuation=0.0)
+
+
 def self_interaction(law: Law, neuron: Neuron, omega: Floats) -> Floats:
     """Return U(theta, theta) = E sigma_*(x; theta)^2 by invariants omega (J, k), shape (J,).
 

@@ -1,0 +1,175 @@
+"""A sticky origin: atoms reach r = 0, are held while the velocity points inward, and are let go."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+
+from meanfield.activations import PiecewiseLinear
+from meanfield.flow import Flow, solve
+from meanfield.functionals import dissipation, velocity
+from meanfield.laws import IsotropicGaussians
+from meanfield.measure import Measure, gaussian_radii
+from meanfield.neurons import Ridge
+from meanfield.problem import make_problem
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cone:
+    """phi_1(r) = r, a cone, and phi_2(r) = r^2, with labels 1 and 0 of equal weight.
+
+    v(r) = (1 - f_1) - 2 r f_2, so that v(0+) = 1 - f_1 with f_1 the mean radius.
+    """
+
+    labels = np.array([1.0, 0.0])
+    weights = np.array([0.5, 0.5])
+    invariant_names: tuple[str, ...] = ("r",)
+    sticky_origin: bool = True
+
+    def features(self, omega: Floats) -> Floats:
+        return np.concatenate([np.abs(omega), omega**2], axis=1)
+
+    def features_and_gradients(self, omega: Floats) -> tuple[Floats, Floats]:
+        sign = np.where(omega < 0, -1.0, 1.0)
+        return self.features(omega), np.concatenate([sign, 2 * omega], axis=1)[:, :, None]
+
+    def features_at(self, omega: Floats, s: Floats) -> Floats:
+        raise NotImplementedError
+
+
+class Pieces(NamedTuple):
+    """An independent solution: radii at the times asked for, and when the atom stuck and left."""
+
+    radii: Floats
+    stuck: float
+    left: float
+
+
+PAIR = Measure(np.array([[0.02], [4.0]]), np.array([0.5, 0.5]))
+
+
+def solve_in_pieces(times: Floats) -> Pieces:
+    """Solve for two atoms by DOP853, with an event where the first sticks and where it leaves."""
+    options: dict[str, Any] = {
+        "method": "DOP853",
+        "rtol": 1e-13,
+        "atol": 1e-14,
+        "dense_output": True,
+    }
+
+    def rate(_: float, r: Floats) -> Floats:
+        return 1 - r.mean() - 2 * r * (r**2).mean()
+
+    def held(_: float, r: Floats) -> Floats:
+        return np.array([0.0, rate(0, r)[1]])
+
+    def stops(_: float, r: Floats) -> float:
+        return float(r[0])
+
+    def turns(_: float, r: Floats) -> float:
+        return float(1 - r.mean())
+
+    stops.terminal = turns.terminal = True  # type: ignore[attr-defined]
+    first: Any = solve_ivp(rate, (0, 9), PAIR.omega[:, 0], events=stops, **options)
+    second: Any = solve_ivp(
+        held, (first.t[-1], 9), np.array([0, first.y[1, -1]]), events=turns, **options
+    )
+    third: Any = solve_ivp(rate, (second.t[-1], 9), np.array([0, second.y[1, -1]]), **options)
+    parts = [
+        solution.sol(times[(times >= start) & (times < stop)])
+        for solution, start, stop in (
+            (first, 0, first.t[-1]),
+            (second, first.t[-1], second.t[-1]),
+            (third, second.t[-1], np.inf),
+        )
+    ]
+    return Pieces(np.concatenate(parts, axis=1).T, first.t[-1], second.t[-1])
+
+
+TIMES = np.concatenate([np.linspace(0, 0.3, 301), np.linspace(0.35, 9, 100)])
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, 1e-7, 1e-9])
+def test_an_atom_sticks_and_is_let_go(tolerance: float) -> None:
+    oracle = solve_in_pieces(TIMES)
+    assert 0 < oracle.stuck < oracle.left < 1
+    flow = solve(Cone(), PAIR, TIMES, tolerance=tolerance)
+    assert np.max(np.abs(flow.omega[:, :, 0] - oracle.radii)) < 20 * tolerance
+    held = np.searchsorted(TIMES, [oracle.stuck + 1e-3, oracle.left - 1e-3])
+    inside = slice(*held)
+    assert held[1] > held[0] + 10
+    assert np.all(flow.omega[inside, 0, 0] == 0)
+    assert flow.omega[-1, 0, 0] > 0.1
+    assert np.max(np.abs(flow.dissipation_error)) < 20 * tolerance * (1 + flow.risk[0])
+
+
+def test_events_cost_few_right_hand_sides() -> None:
+    flow = solve(Cone(), PAIR, [9.0], tolerance=1e-7)
+    smooth = solve(Cone(sticky_origin=False), Measure(PAIR.omega + 1, PAIR.mass), [9.0])
+    assert flow.rhs_calls < 3 * smooth.rhs_calls
+
+
+def test_held_atoms_neither_move_nor_dissipate() -> None:
+    held = Measure(np.array([[0.0], [4.0]]), PAIR.mass)
+    speeds = velocity(Cone(), held)
+    assert speeds[0, 0] == 0
+    assert speeds[1, 0] < 0
+    assert dissipation(Cone(), held) == pytest.approx(0.5 * speeds[1, 0] ** 2, rel=1e-14)
+
+
+def test_an_outward_velocity_takes_atoms_away_from_the_origin_at_once() -> None:
+    """With all atoms at 0, v(0+) = 1: dr/dt = 1 - r - 2 r^3 for all of them."""
+    together = Measure(np.zeros((3, 1)), np.full(3, 1 / 3))
+    flow = solve(Cone(), together, TIMES, tolerance=1e-9)
+    oracle = solve_ivp(
+        lambda _, r: 1 - r - 2 * r**3, (0, 9), [0.0], "DOP853", TIMES, rtol=1e-12, atol=1e-13
+    )
+    np.testing.assert_allclose(flow.omega[:, 0, 0], oracle.y[0], atol=1e-8)
+    np.testing.assert_array_equal(flow.omega[:, 0], flow.omega[:, 2])
+
+
+def figure_4(scale: float, tolerance: float = 1e-6) -> tuple[Flow, Floats]:
+    activation = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
+    problem = make_problem(IsotropicGaussians(320, 0.5), Ridge(activation), 12)
+    measure = gaussian_radii(320, scale, 200).measure
+    times = np.concatenate([[0.0], np.geomspace(1e-3, 10, 40)])
+    return solve(problem, measure, times, tolerance=tolerance), measure.mass
+
+
+def test_all_mass_falls_into_the_origin_and_stays() -> None:
+    """Every neuron is then sigma(0) = -2.5, so that the risk is E(y + 2.5)^2 = 7.25."""
+    flow, _ = figure_4(0.1)
+    fallen = flow.times > 0.02
+    assert np.all(flow.omega[fallen] == 0)
+    assert np.any(flow.omega[flow.times < 0.01] > 0)
+    np.testing.assert_allclose(flow.risk[fallen], 7.25, rtol=1e-14)
+    assert flow.rhs_calls < 300
+
+
+def test_mass_falls_in_as_at_a_finer_tolerance() -> None:
+    coarse, fine = figure_4(0.1, 1e-7)[0], figure_4(0.1, 1e-9)[0]
+    np.testing.assert_allclose(coarse.omega, fine.omega, atol=5e-6)
+    assert np.max(np.abs(fine.dissipation_error)) < 1e-6
+
+
+def test_a_wider_start_leaves_the_origin_alone() -> None:
+    flow, mass = figure_4(0.4)
+    assert flow.risk[-1] == pytest.approx(0.0143, abs=5e-5)
+    assert mass @ flow.omega[-1, :, 0] == pytest.approx(2.088, abs=5e-4)
+    assert np.max(np.abs(flow.dissipation_error)) < 1e-4
+
+
+def test_radii_are_not_negative() -> None:
+    with pytest.raises(ValueError, match="radii >= 0"):
+        solve(Cone(), Measure(np.array([[-1.0]]), np.ones(1)), [1.0])
+
+
+def test_a_sticky_origin_has_one_coordinate() -> None:
+    problem = Cone(invariant_names=("r1", "r2"))
+    with pytest.raises(ValueError, match="one coordinate, the radius, got r1, r2"):
+        solve(problem, Measure(np.zeros((1, 2)), np.ones(1)), [1.0])
