@@ -163,7 +163,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
             continue
         print(
             f"{row['case']:24}{row['implementation']:30}{row['seconds']:9.3f} s with "
-            f"{row['share_of_core']:.0%} of a core, {row['right_hand_sides']:7} right-hand sides, risk to {row['risk_error']:.1e}"
+            f"{row['share_of_core']:.0%} of a core, {row['right_hand_sides']:7} right-hand sides, "
+            f"risk to {row['risk_error']:.1e}"
         )
 
 
