@@ -13,8 +13,13 @@ include: "workflow/rules/plan.smk"
 include: "workflow/rules/generate_data.smk"
 include: "workflow/rules/run_sgd.smk"
 include: "workflow/rules/solve_dd.smk"
+include: "workflow/rules/minimize_risk.smk"
 include: "workflow/rules/aggregate_runs.smk"
 include: "workflow/rules/plot_figure_1.smk"
+include: "workflow/rules/plot_figure_2.smk"
+include: "workflow/rules/plot_figure_3.smk"
+include: "workflow/rules/plot_figure_4.smk"
+include: "workflow/rules/render_film.smk"
 include: "workflow/rules/audit.smk"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.rounds import Work
 
 ROOT = Path(__file__).resolve().parents[1]
-_DEFINITION = re.compile(r"^BLOCK = \d+$", re.MULTILINE)
+_DEFINITION = re.compile(r"^STEPS = \d+$", re.MULTILINE)
 
 _SERVE = """
 import sys
@@ -41,8 +41,8 @@ def rewrite(folder: Path, block: int) -> None:
     """
     files = [path for path in folder.glob("*.py") if _DEFINITION.search(path.read_text())]
     if len(files) != 1:
-        raise ValueError(f"expected one definition of BLOCK in {folder.name}, got {len(files)}")
-    files[0].write_text(_DEFINITION.sub(f"BLOCK = {block}", files[0].read_text()))
+        raise ValueError(f"expected one definition of STEPS in {folder.name}, got {len(files)}")
+    files[0].write_text(_DEFINITION.sub(f"STEPS = {block}", files[0].read_text()))
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """Gather the runs of an experiment into one file, and measure how far SGD is from its limit.
 
-In: every run_sgd and solve_dd result of the experiment; the table of its points.
-Out: NetCDF tree with groups /sgd, /dd (the runs, by point) and /comparison (distances between
-the two at the snapshots, and the same distances for independent draws from the limit). The latter
-two hold the points whose limit was asked for, the last those of one radius; they are absent without
-any.
+In: every run_sgd, solve_dd and minimize_risk result of the experiment; the table of its points.
+Out: NetCDF tree with groups /sgd, /dd, /statics (the results, by point) and /comparison (distances
+between the first two at the snapshots for every invariant, the same distances for independent draws
+from the limit, and the means of both at all times). A group holds the points that have what it
+shows, and is absent if none has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from meanfield.comparison import compare, in_words, worst_ratio
 from meanfield.digests import digest_of
-from meanfield.metrics import Distances, Quantiles, distances, iid_floor
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
 
-DRAWS = 200
-"""Sets of independent draws from the limit with which the distances of SGD are compared."""
+GROUPS = {"run_sgd": "sgd", "solve_dd": "dd", "minimize_risk": "statics"}
+"""Group of the aggregate that holds the results of each stage."""
 
 FAR = 10
 """Ratio of W1 distances from which on SGD is said to be far from its limit."""
@@ -32,26 +32,25 @@ def main(
     origin: Origin,
     run_sgd: Sequence[str | Path],
     solve_dd: Sequence[str | Path],
+    minimize_risk: Sequence[str | Path],
     aggregate: str | Path,
 ) -> None:
     """Collect the runs by point and compare them."""
-    files = {"run_sgd": run_sgd, "solve_dd": solve_dd}
+    files = {"run_sgd": run_sgd, "solve_dd": solve_dd, "minimize_risk": minimize_risk}
     runs = {stage: {Path(path).stem: read(path) for path in files[stage]} for stage in files}
     # Group -> point -> data set; a group holds the points that have one.
-    groups: dict[str, dict[str, xr.Dataset]] = {"sgd": {}, "dd": {}, "comparison": {}}
+    groups: dict[str, dict[str, xr.Dataset]] = {
+        group: {} for group in (*GROUPS.values(), "comparison")
+    }
     for row in settings["points"]:
         point, names = row["point"], row["runs"]
-        # Parameters stay in the run's own file: they are most of it, and no figure of the measure
-        # needs them.
-        sgd = runs["run_sgd"][names["run_sgd"]].drop_vars(["theta", "theta_path"], errors="ignore")
-        groups["sgd"][point] = sgd
-        if "solve_dd" in names:
-            dd = groups["dd"][point] = runs["solve_dd"][names["solve_dd"]]
-            if "level" not in dd:  # neurons with more than a radius have no quantile function
-                continue
+        for stage, name in names.items():
+            groups[GROUPS[stage]][point] = _collected(runs[stage][name])
+        if "run_sgd" in names and "solve_dd" in names:
+            sgd, dd = groups["sgd"][point], groups["dd"][point]
             generator = np.random.default_rng(int(digest_of(origin.experiment, point), 16))
             groups["comparison"][point] = compare(sgd, dd, row["snapshots"], generator)
-            report(point, groups["comparison"][point])
+            report(point, sgd, dd, groups["comparison"][point])
     tree = xr.DataTree.from_dict(
         {f"/{group}": by_point(datasets) for group, datasets in groups.items() if datasets}
     )
@@ -60,51 +59,27 @@ def main(
     LOG.info("gathered %d point(s) into %s", len(settings["points"]), aggregate)
 
 
-def compare(
-    sgd: xr.Dataset, dd: xr.Dataset, snapshots: Sequence[float], generator: np.random.Generator
-) -> xr.Dataset:
-    """Return the distances of SGD's radii to the law of DD at each snapshot.
+def _collected(run: xr.Dataset) -> xr.Dataset:
+    """Return what the aggregate takes of a run.
 
-    Beside them, as a floor, those of `DRAWS` sets of as many independent draws from that law.
+    Parameters stay in the run's own file: they are most of it, and no figure of the measure needs
+    them. So do potentials at a list of Delta, which all points of a sweep would repeat.
     """
-    radii = sgd.omega.sel(invariant="r", time=list(snapshots)).transpose("time", "seed", "neuron")
-    measured, drawn = [], []
-    for time in snapshots:
-        limit = Quantiles(dd.level.values, dd.omega.sel(invariant="r", time=time).values)
-        measured.append(distances(radii.sel(time=time).values, limit))
-        drawn.append(iid_floor(limit, radii.sizes["neuron"], generator, sets=DRAWS))
-    return xr.Dataset(
-        _table("", "seed", measured) | _table("_draws", "draw", drawn),
-        coords={"seed": sgd.seed, "snapshot": np.asarray(snapshots, dtype=float)},
-    )
+    repeated = [name for name in run.data_vars if {"delta", "radius"} <= set(run[name].dims)]
+    return run.drop_vars(["theta", "theta_path", *repeated], errors="ignore")
 
 
-def report(point: str, comparison: xr.Dataset) -> None:
-    """Log the W1 distances of SGD, each divided by the mean of those of independent draws."""
-    ratio = comparison.wasserstein / comparison.wasserstein_draws.mean("draw")
-    for snapshot in ratio.snapshot.values:
-        seeds = ratio.sel(snapshot=snapshot)
-        LOG.info(
-            "%s: t = %g: W1 to the limit, relative to independent draws: mean %.2f, largest %.2f",
-            point,
-            snapshot,
-            seeds.mean(),
-            seeds.max(),
-        )
-    if (worst := float(ratio.mean("seed").max())) > FAR:
+def report(point: str, sgd: xr.Dataset, dd: xr.Dataset, comparison: xr.Dataset) -> None:
+    """Log how far SGD is from its limit."""
+    for line in in_words(sgd, dd, comparison):
+        LOG.info("%s: %s", point, line)
+    if (worst := worst_ratio(comparison)) > FAR:
         LOG.warning(
             "%s: SGD is far from its limit, at W1 distances up to %.0f times those of independent "
             "draws; a smaller sgd.step_size brings it closer",
             point,
             worst,
         )
-
-
-def _table(suffix: str, dimension: str, rows: Sequence[Distances]) -> dict[str, Any]:
-    return {
-        f"{name}{suffix}": (("snapshot", dimension), np.stack([getattr(row, name) for row in rows]))
-        for name in Distances._fields
-    }
 
 
 def by_point(datasets: Mapping[str, xr.Dataset]) -> xr.Dataset:

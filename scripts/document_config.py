@@ -75,6 +75,25 @@ and so can a whole section. A result's name holds the swept settings that its st
 `delta-0.5_neurons-400`, and a stage runs once for all points that it cannot tell apart: the two
 widths above share one run of the limit.
 
+## Leave out what is not needed
+
+SGD, its limit and the minimum of the risk are asked for by the sections `sgd`, `dd` and `statics`;
+one that is null is not run. Theory alone needs neither times nor a start. This minimises the risk
+at 181 values of Δ in one job of some seconds, where a sweep would take a job each:
+
+```yaml
+title: The least risk against Δ
+law: {kind: isotropic_gaussians, dimension: 40, delta: 0.5}
+neuron:
+  kind: ridge
+  activation: {kind: piecewise_linear, knots: [0.5, 1.5], values: [-2.5, 7.5]}
+initial: null
+time: null
+sgd: null
+dd: null
+statics: {deltas: {start: 0, stop: 0.9, count: 181}}
+```
+
 ## Override an experiment
 
 `overrides` in a config file changes an experiment and leaves its file alone. Mappings are merged

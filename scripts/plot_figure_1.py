@@ -15,6 +15,7 @@ from meanfield.figures import PAGE_WIDTH, save_alt_text, save_figure, save_table
 from meanfield.radial_figure import describe, draw_radii, draw_risks, radial_data, risk_data
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
+from meanfield.summaries import groups_of, swept_words
 
 
 def main(
@@ -28,12 +29,9 @@ def main(
 ) -> None:
     """Draw the figure of one point and write it with its data and its description."""
     tree = read_tree(aggregate)
-    selected = {
-        name: group.to_dataset().sel(point=settings["point"])
-        for name, group in tree.children.items()
-    }
+    selected = groups_of(tree, settings["point"])
     histograms, curves = radial_data(selected, settings["figure"]), risk_data(selected)
-    point = ", ".join(f"{key} = {value}" for key, value in settings["swept"].items())
+    point = swept_words(settings["swept"])
 
     use_style()
     figure = plt.figure(figsize=(PAGE_WIDTH, 5.6), layout="constrained")

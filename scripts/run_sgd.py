@@ -27,7 +27,7 @@ from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.progress import Progress
 from meanfield.schedules import make_schedule
 from meanfield.stage import LOG, run_stage
-from meanfield.store import Origin, read, write
+from meanfield.store import Origin, read, read_rows, write
 from meanfield.timeline import output_times, steps_at
 from meanfield.training import Setup, Stopped, Trajectory, train
 
@@ -46,7 +46,7 @@ def main(
 ) -> None:
     """Run SGD for every seed and store the trajectories."""
     started = perf_counter()
-    initial = read(data)
+    initial = read(data, without=["theta"])  # large, and read seed by seed
     times = output_times(settings["time"])
     # Output times closer than a step share one.
     steps, outputs = np.unique(steps_at(times, settings["sgd"]["step_size"]), return_inverse=True)
@@ -66,7 +66,7 @@ def main(
     def trajectory(seed: int) -> Trajectory:
         try:
             return train(
-                initial.theta.sel(seed=seed).values,
+                lambda: read_rows(data, "theta", setup.precision, seed=seed),
                 seed,
                 setup,
                 checkpoint=checkpoints[seed],

@@ -4,10 +4,10 @@ In: settings of law, neuron, initial measure, times, schedule and solver.
 Out: NetCDF with omega(time, atom, invariant) and mass(atom); risk, dissipation, dissipation_error,
 quadrature_error and the finite-width coefficients width_coefficient and fluctuation_coefficient,
 each (time); counts of steps and right-hand sides. For one radius also level(atom),
-density(time, radius) and mass_at_origin(time).
+density(time, radius), mass_at_origin(time) and potential(time, probe).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,13 +16,14 @@ import numpy as np
 import xarray as xr
 
 from meanfield import flow
-from meanfield.functionals import risk
+from meanfield.functionals import potential, risk
 from meanfield.laws import make_law
 from meanfield.limit import Floats, make_limit
 from meanfield.measure import Measure
 from meanfield.metrics import Quantiles
 from meanfield.neurons import make_neuron
-from meanfield.schedules import make_schedule
+from meanfield.problem import Problem
+from meanfield.schedules import Constant, make_schedule
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
@@ -30,6 +31,9 @@ from meanfield.timeline import output_times
 RADIUS_SPACING = 0.005
 """Width of the cells over which the density is stored; the same for all points of a sweep, so that
 their grids are parts of one another."""
+
+PROBES = 400
+"""Radii at which the potential is stored, spread so that half of them are below 1."""
 
 LARGEST_ERROR = 1e-4
 """Error of the risk, relative to 1 + R, from which on a setting is reported as too coarse."""
@@ -44,7 +48,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
         law, neuron, settings["initial"], dd
     )
     times = output_times(settings["time"])
-    schedule = make_schedule(settings["sgd"]["schedule"])
+    schedule = make_schedule(settings["sgd"]["schedule"]) if "sgd" in settings else Constant()
     # In tau = int xi dt the flow is autonomous; it is solved there and reported in t.
     path = flow.solve(problem, start, schedule.integral(times), tolerance=dd["tolerance"])
     seconds = perf_counter() - started
@@ -75,6 +79,7 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     )
     if levels is not None:
         dataset = dataset.merge(radial_law(levels, path.omega[:, :, 0], start.mass))
+        dataset = dataset.merge(radial_potential(problem, measures))
     write(dataset, limit, title="Distributional dynamics", origin=origin, backend="numpy")
     LOG.info(
         "solved to t = %g in %.2f s (%d steps, %d rejected, %d right-hand sides) into %s",
@@ -99,6 +104,15 @@ def radial_law(levels: Floats, radii: Floats, mass: Floats) -> xr.Dataset:
         },
         coords={"radius": edges[:-1] + RADIUS_SPACING / 2},
     )
+
+
+def radial_potential(problem: Problem, measures: Sequence[Measure]) -> xr.Dataset:
+    """Return the potential of every measure over a radius."""
+    # r = u / (1 - u): fine where the data turn sigma on, and as far as it saturates.
+    u = np.arange(PROBES) / PROBES
+    probes = u / (1 - u)
+    values = np.stack([potential(problem, measure, probes[:, np.newaxis]) for measure in measures])
+    return xr.Dataset({"potential": (("time", "probe"), values)}, coords={"probe": probes})
 
 
 def check(what: str, error: Floats, size: float, remedy: str) -> None:

@@ -6,7 +6,7 @@ import numba
 
 from meanfield.activations import GELU, Cosine, Erf, Sigmoid, Softplus, Tanh
 from meanfield.sgd.activation_kernels import compiled_activation, evaluate
-from meanfield.sgd.vectors import aligned, lanes_of, load, store
+from meanfield.sgd.memory import aligned, lanes_of, load, store
 
 SMOOTH = (Tanh(), Erf(), Sigmoid(), Softplus(), GELU(), Cosine())
 PRECISIONS = ("float32", "float64")

@@ -4,7 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from meanfield.activations import GELU, PiecewiseLinear, ReLU, Softplus, Tanh
+from meanfield.activations import (
+    GELU,
+    Cosine,
+    Erf,
+    LeakyReLU,
+    PiecewiseLinear,
+    ReLU,
+    Sigmoid,
+    Softplus,
+    Tanh,
+)
 from meanfield.initial import Gaussian, Initial
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
@@ -18,6 +28,7 @@ FLAT = PiecewiseLinear((0.1,), (0.0,))
 # Each compiles its own kernels, so they cover activations, neurons and noise, not their product.
 NEURONS = (
     Ridge(STEP), Ridge(Tanh()), Ridge(GELU()), Perceptron(ReLU()), Perceptron(Softplus()),
+    Ridge(Erf()), Ridge(Cosine()), Perceptron(Sigmoid()), Perceptron(LeakyReLU(0.1)),
 )  # fmt: skip
 NOISY_NEURONS = (Ridge(HINGE), Perceptron(ReLU()))
 SCHEDULES = (Constant(), Power(1.0, 0.0, 0.25), Piecewise((0.0, 0.001), (1.0, 0.3)))

@@ -25,9 +25,6 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
     for name, value in ARRAYS.items():
         np.testing.assert_array_equal(found[name], value)
         assert found[name].dtype == np.asarray(value).dtype
-    checkpoint.remove()
-    assert not checkpoint.path.parent.exists()
-    checkpoint.remove()
 
 
 def test_another_run_s_file_is_discarded_with_a_reason(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import meanfield
-from meanfield.compiled import cache_folder
+from meanfield.compiled import cache_folder, compiler
 
 LEAF = "FACTOR = {}\n"
 KERNEL = """
@@ -59,3 +60,25 @@ def test_cache_folder_is_inside_the_project_or_where_told(monkeypatch, tmp_path)
     assert inside.parent == source.parents[2] / ".snakemake" / "numba"
     monkeypatch.setenv("MEANFIELD_NUMBA_CACHE", str(tmp_path))
     assert cache_folder(source) == tmp_path / inside.name
+
+
+def test_code_that_nobody_asks_for_is_deleted(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEANFIELD_NUMBA_CACHE", str(tmp_path))
+    source = Path(meanfield.__file__).with_name("random.py")
+    used = cache_folder(source)
+    old, recent, other = (tmp_path / name for name in ("0" * 16, "1" * 16, "notes"))
+    month = 31 * 24 * 3600
+    for folder in (used, old, recent, other):
+        (folder / "below").mkdir(parents=True)
+        if folder != recent:
+            os.utime(folder, (time.time() - month,) * 2)
+    compiler(source)
+    assert {path.name for path in tmp_path.iterdir()} == {used.name, recent.name, other.name}
+    # A later process finds that it was used.
+    assert time.time() - used.stat().st_mtime < month
+
+
+def test_a_cache_that_cannot_be_pruned_is_no_error(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MEANFIELD_NUMBA_CACHE", str(tmp_path / "file"))
+    compiler(Path(meanfield.__file__).with_name("random.py"))

@@ -83,6 +83,31 @@ def project(tmp_path: Path) -> Project:
             "point; did you mean 'point'?",
         ),
         (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: gaussian, scale: 2e6}",
+            "initial.scale: got 2000000.0; expected a number above 0, at most 1e6",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: point, value: -2e6}",
+            "initial.value: got -2000000.0; expected a number, -1e6 <= value <= 1e6",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: sphere, radius: 1e39}",
+            "initial.radius: got 1e+39; expected a number above 0, at most 1e6",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: uniform, low: -1e39, high: 1}",
+            "initial.low: got -1e+39; expected a number, -1e6 <= low < high",
+        ),
+        (
+            "{kind: gaussian, scale: 0.8}",
+            "{kind: uniform, low: 0, high: 2e6}",
+            "initial.high: got 2000000.0; expected a number above low, at most 1e6",
+        ),
+        (
             "isotropic_gaussians, dimension: 40",
             "anisotropic_gaussians, dimension: 40, informative: 40",
             "law.informative: got 40; expected a whole number below the dimension, 40",
@@ -105,6 +130,36 @@ def project(tmp_path: Path) -> Project:
             "dd: missing; expected null, since the limit is not known with weight decay or noise",
         ),
         (
+            "sgd: {neurons: 800, step_size: 1e-6}\ndd: {atoms: 100}",
+            "sgd: null\ndd: null",
+            "sgd: got null; expected the keys of sgd: with sgd, dd and statics null, nothing is",
+        ),
+        (
+            "time: {horizon: 10, snapshots: [0, 0.1, 10]}\nsgd: {neurons: 800, step_size: 1e-6}",
+            "time: null\nsgd: null",
+            "time: got null; expected the keys of time, since dd is not null",
+        ),
+        (
+            "initial: {kind: gaussian, scale: 0.8}",
+            "initial: null",
+            "initial: got null; expected the keys of initial, since sgd is not null",
+        ),
+        (
+            "title:",
+            "statics: {deltas: {start: 0.5, stop: 0.2, count: 3}}\ntitle:",
+            "statics.deltas.stop: got 0.2; expected a number above start, 0.5",
+        ),
+        (
+            "title:",
+            "statics: {box: {r: [-1, 2]}}\ntitle:",
+            "statics.box.r: got [-1, 2]; expected two increasing numbers, at least 0",
+        ),
+        (
+            "dd: {atoms: 100}",
+            "dd: null\nstatics: {}\nsweep: {neuron.activation: [{kind: tanh}]}",
+            "statics: got {}; expected null, since the minimum is not known for the activation ",
+        ),
+        (
             "title:",
             "sweep: {law.kind: [isotropic_gaussian]}\ntitle:",
             'sweep.law.kind[0]: got "isotropic_gaussian"; expected one of isotropic_gaussians, ',
@@ -123,7 +178,7 @@ def project(tmp_path: Path) -> Project:
             "title:",
             "sweep: {law.detla: [0]}\ntitle:",
             "sweep.law.detla: unknown key; expected a dotted key below one of law, neuron, "
-            "initial, time, sgd, dd; did you mean 'law.delta'?",
+            "initial, time, sgd, dd, statics; did you mean 'law.delta'?",
         ),
         (
             "title:",

@@ -83,6 +83,7 @@ def test_the_project_s_own_settings_load(names: list[str]) -> None:
     settings = load_settings(merged, files, ROOT / "config" / "experiments", {"all"})
     (point,) = settings.experiments["figure_1"]
     assert point.settings.law.model_dump()["delta"] == 0.8
+    assert point.settings.sgd is not None
     if len(names) == 2:
         assert settings.config.results_dir == "results/quick"
         assert point.settings.sgd.neurons == 200
@@ -94,6 +95,29 @@ def test_seeds_become_part_of_the_point(project: Project) -> None:
     (point,) = project.load().experiments["one"]
     assert point.seeds == (3, 4)
     assert stage_settings(point, "run_sgd")["seeds"] == [3, 4]
+
+
+def test_an_experiment_may_have_its_own_seeds(project: Project) -> None:
+    project.write("experiments/one.yaml", EXPERIMENT + "seeds: [7]\n")
+    (point,) = project.load().experiments["one"]
+    assert point.seeds == (7,)
+    assert stage_settings(point, "run_sgd")["seeds"] == [7]
+
+
+def test_a_figure_says_what_it_misses_in_the_sweep(project: Project) -> None:
+    project.write("experiments/one.yaml", EXPERIMENT + "figure: {kind: figure_4}\n")
+    message = project.message()
+    assert "experiments/one.yaml: figure.kind" in message
+    assert "sweep over initial.scale" in message
+
+
+def test_a_film_of_an_unknown_point_is_refused(project: Project) -> None:
+    sweep = "sweep: {law.delta: [0.2, 0.5]}\n"
+    film = "film: {stills: [0], points: [delta-0.2, delta-0.6]}\n"
+    project.write("experiments/one.yaml", EXPERIMENT + sweep + film)
+    message = project.message()
+    assert "film.points[1]: no point" in message
+    assert "delta-0.5" in message
 
 
 def test_only_the_chosen_experiments_are_loaded(project: Project) -> None:
@@ -108,6 +132,7 @@ def test_overrides_are_merged_in_the_order_of_the_files(project: Project) -> Non
     project.write("config.yaml", "overrides: {one: {sgd: {neurons: 100}, law: {delta: 0.5}}}")
     project.write("quick.yaml", "overrides: {one: {sgd: {step_size: 1e-4, neurons: 10}}}")
     settings = project.load("config.yaml", "quick.yaml").experiments["one"][0].settings
+    assert settings.sgd is not None
     assert (settings.sgd.neurons, settings.sgd.step_size, settings.law.model_dump()["delta"]) == (
         10,
         1e-4,

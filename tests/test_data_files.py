@@ -104,3 +104,25 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", x=np.array([[None, 1]]), y=Y)
     with pytest.raises(ValueError, match=r"c.npz: 'x' cannot be read; expected an array of n"):
         read_data(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize("suffix", ["npz", "nc"])
+def test_damaged_data_are_noticed(tmp_path: Path, suffix: str) -> None:
+    x, file = np.random.default_rng(0).normal(size=(500, 20)), tmp_path / f"a.{suffix}"
+    if suffix == "npz":
+        np.savez_compressed(file, x=x, y=x[:, 0])
+    else:
+        data = xr.Dataset({"x": (("row", "column"), x), "y": ("row", x[:, 0])})
+        data.to_netcdf(file, encoding={"x": {"zlib": True, "fletcher32": True}})
+    content = bytearray(file.read_bytes())
+    content[30_000:30_100] = bytes(100)
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=f"a.{suffix}: 'x' cannot be read; expected an array of"):
+        read_data(file)
+
+
+def test_attributes_that_do_not_decode_are_noticed(tmp_path: Path) -> None:
+    x = ("row", "column"), X, {"scale_factor": "much"}
+    xr.Dataset({"x": x, "y": ("row", Y)}).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(ValueError, match=r"a\.nc: 'x' cannot be read; expected an array"):
+        read_data(tmp_path / "a.nc")

@@ -53,8 +53,9 @@ def test_the_tables_are_whole() -> None:
 
 def test_the_examples_of_the_guide_are_valid() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", document_config.readme(), flags=re.DOTALL)
-    experiment, sweep, config = map(yaml.safe_load, examples)
+    experiment, sweep, theory, config = map(yaml.safe_load, examples)
     Experiment.model_validate(merge(experiment, sweep))
+    Experiment.model_validate(theory)
     overrides = Config.model_validate(config).overrides
     figure = yaml.safe_load((CONFIG / "experiments/figure_1.yaml").read_text(encoding="utf-8"))
     Experiment.model_validate(merge(figure, overrides["figure_1"]))

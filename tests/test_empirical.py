@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import plain_network
 from meanfield.activations import ReLU, Tanh
 from meanfield.empirical import make_empirical_problem
 from meanfield.functionals import field, network, risk
@@ -30,9 +31,9 @@ def test_features_and_gradients_are_those_of_the_neurons(neuron: Ridge | Percept
         np.testing.assert_allclose(gradients[:, q], slopes, rtol=1e-12, atol=1e-15)
     measure = Measure(theta, np.full(6, 1 / 6))
     np.testing.assert_allclose(
-        network(problem, measure), neuron.network(theta, problem.x), rtol=1e-12
+        network(problem, measure), plain_network.network(neuron, theta, problem.x), rtol=1e-12
     )
-    expected = np.mean((DATA.y - neuron.network(theta, problem.x)) ** 2)
+    expected = np.mean((DATA.y - plain_network.network(neuron, theta, problem.x)) ** 2)
     assert risk(problem, measure) == pytest.approx(expected, rel=1e-12)
 
 

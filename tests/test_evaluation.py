@@ -5,10 +5,12 @@ import pytest
 
 from meanfield.activations import PiecewiseLinear
 from meanfield.evaluation import TestSet, estimate_risk, reduced_network
+from meanfield.invariants import invariants
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure
 from meanfield.neurons import Ridge
 from meanfield.problem import make_problem
+from plain_network import network
 
 LAW = IsotropicGaussians(8, 0.5)
 NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
@@ -27,8 +29,8 @@ def test_parts_add_up_to_the_risk(test_set: TestSet, seed: int) -> None:
     rng = np.random.default_rng(seed)
     theta = rng.standard_normal((12, LAW.dimension)) * rng.uniform(0.2, 1.5)
     estimate = estimate_risk(
-        NEURON.network(theta, test_set.x),
-        NEURON.invariants(theta),
+        network(NEURON, theta, test_set.x),
+        invariants(LAW, NEURON, theta),
         test_set,
         make_problem(LAW, NEURON, 48),
     )
@@ -56,8 +58,8 @@ def test_standard_errors_are_the_spread_over_test_sets() -> None:
         labels = rng.choice([-1.0, 1.0], 400)
         inputs = rng.standard_normal((400, LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
         fresh = TestSet(inputs.astype(np.float32), labels, LAW.invariants(inputs))
-        output = NEURON.network(theta, fresh.x)
-        estimates.append(estimate_risk(output, NEURON.invariants(theta), fresh, problem))
+        output = network(NEURON, theta, fresh.x)
+        estimates.append(estimate_risk(output, invariants(LAW, NEURON, theta), fresh, problem))
     for name in ("risk", "fluctuation"):
         spread = np.std([getattr(estimate, name) for estimate in estimates], ddof=1)
         claimed = np.mean([getattr(estimate, f"{name}_stderr") for estimate in estimates])

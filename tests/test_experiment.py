@@ -25,7 +25,7 @@ EXPERIMENT: dict[str, Any] = {
     "initial": {"kind": "gaussian", "scale": 0.8},
     "time": {"horizon": 10, "snapshots": [0, 0.1, 10]},
     "sgd": {"neurons": 800, "step_size": 1e-6},
-    "figure": {"layout": "figure_1", "histogram_times": [0, 10]},
+    "figure": {"kind": "figure_1", "histogram_times": [0, 10]},
 }
 
 
@@ -46,11 +46,13 @@ def test_defaults_are_filled_in() -> None:
     activation = experiment.neuron.activation
     assert isinstance(activation, PiecewiseLinearSettings)
     assert (activation.left_slope, activation.right_slope) == (0, 0)
+    assert experiment.sgd is not None
     assert experiment.sgd.schedule.model_dump() == {"kind": "constant", "value": 1.0}
     assert (experiment.sgd.decay, experiment.sgd.inverse_temperature) == (0, None)
     assert experiment.dd is not None
     assert (experiment.dd.atoms, experiment.dd.nodes, experiment.dd.tolerance) == (800, 24, 1e-6)
     assert (experiment.sgd.precision, experiment.sgd.test_samples) == ("float32", 10000)
+    assert experiment.time is not None
     assert experiment.time.curve_points == 101
     assert experiment.sweep == {}
 
@@ -134,7 +136,15 @@ def test_numbers_are_accepted_in_every_spelling(key: str, value: Any, expected: 
         ("dd.nodes", 0),
         ("dd.tolerance", 0),
         ("dd.tolerance", 1),
-        ("figure.layout", "figure_9"),
+        ("figure.kind", "figure_9"),
+        ("seeds", []),
+        ("seeds", [1, 1]),
+        ("seeds", [-1]),
+        ("seeds", 3),
+        ("film", {"stills": [0, 3]}),  # no snapshot
+        ("film", {"stills": [0, 10], "frames": 1}),
+        ("film", {"stills": [0, 10], "points": []}),
+        ("film", {"stills": [0, 10], "points": ["base", "base"]}),
         ("figure.histogram_times", [0, 0.5]),
         ("figure.histogram_times", [10, 0]),
         ("figure.histogram_times", []),
@@ -225,6 +235,7 @@ def test_without_the_limit_all_kinds_are_accepted(sections: dict[str, Any]) -> N
 )
 def test_the_limit_knows_all_schedules(schedule: dict[str, Any]) -> None:
     experiment = Experiment.model_validate(changed("sgd.schedule", schedule))
+    assert experiment.sgd is not None
     settings = experiment.sgd.schedule.model_dump(mode="json")
     assert make_schedule(settings).integral(0.0) == 0
 
@@ -233,6 +244,7 @@ def test_the_limit_knows_all_schedules(schedule: dict[str, Any]) -> None:
 def test_initial_settings_make_initial_measures(initial: dict[str, Any]) -> None:
     neuron = RELU if initial is PRODUCT else EXPERIMENT["neuron"]
     experiment = Experiment.model_validate(alone(initial=initial, neuron=neuron))
+    assert experiment.initial is not None
     drawn = make_initial(experiment.initial.model_dump(mode="json")).draw(1, 5, 3)
     assert drawn.shape == (5, 5 if initial is PRODUCT else 3)
 

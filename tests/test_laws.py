@@ -67,7 +67,7 @@ def test_anisotropic_invariants_are_the_norms_of_both_parts() -> None:
 def test_a_teacher_adds_up_its_links_and_the_noise() -> None:
     law = GaussianTeacher(3, RAMP, (1.0, -0.5), 0.1)
     x, noise = np.array([[1.0, 2.0, 9.0], [0.0, 1.0, 9.0]]), np.array([1.0, -2.0])
-    np.testing.assert_allclose(law.label(x, noise), [2.5 - 3.75 + 0.1, -2.5 - 1.25 - 0.2])
+    np.testing.assert_allclose(law.label(x, noise, law.link), [2.5 - 3.75 + 0.1, -2.5 - 1.25 - 0.2])
 
 
 def test_a_data_set_is_a_copy_that_nobody_changes() -> None:

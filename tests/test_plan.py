@@ -7,7 +7,7 @@ import pytest
 from meanfield.plan import Plan
 from settings_project import EXPERIMENT, make_project
 
-FIGURE = "figure: {layout: figure_1, histogram_times: [0, 10]}\n"
+FIGURE = "figure: {kind: figure_1, histogram_times: [0, 10]}\n"
 SWEEP = "sweep: {sgd.neurons: [40, 80], law.delta: [0.2, 0.5]}\n"
 
 
@@ -64,7 +64,60 @@ def test_a_digest_covers_settings_and_everything_upstream(
     assert found == changed | downstream
 
 
+def test_an_experiment_runs_the_stages_whose_sections_it_has(tmp_path: Path) -> None:
+    theory = (
+        EXPERIMENT.replace("sgd: {neurons: 800, step_size: 1e-6}", "sgd: null")
+        .replace("dd: {atoms: 100}", "dd: null\nstatics: {nodes: 8}")
+        .replace("initial: {kind: gaussian, scale: 0.8}", "initial: null")
+        .replace("time: {horizon: 10, snapshots: [0, 0.1, 10]}", "time: null")
+    )
+    plan = plan_of(tmp_path, theory + "sweep: {law.delta: [0.2, 0.5]}\n")
+    assert [stage for stage, _, _ in plan.jobs] == ["minimize_risk"] * 2 + ["aggregate_runs"]
+    assert plan.points("minimize_risk") == ["delta-0.2", "delta-0.5"]
+    rows = plan.find("aggregate_runs", "one").settings["points"]
+    assert [row["runs"] for row in rows] == [
+        {"minimize_risk": "delta-0.2"},
+        {"minimize_risk": "delta-0.5"},
+    ]
+    settings = plan.find("minimize_risk", "one", "delta-0.5").settings
+    assert set(settings) == {"law", "neuron", "statics"}
+
+
+def test_the_limit_without_sgd_and_the_minimum_beside_both(tmp_path: Path) -> None:
+    limit = EXPERIMENT.replace("sgd: {neurons: 800, step_size: 1e-6}", "sgd: null")
+    plan = plan_of(tmp_path, limit)
+    assert [stage for stage, _, _ in plan.jobs] == ["solve_dd", "aggregate_runs"]
+    assert "sgd" not in plan.find("solve_dd", "one", "base").settings
+    plan = plan_of(tmp_path, EXPERIMENT + "statics: {}\nsweep: {sgd.neurons: [40, 80]}\n")
+    stages = [stage for stage, _, _ in plan.jobs]
+    assert (stages.count("run_sgd"), stages.count("minimize_risk")) == (2, 1)
+    assert len(plan.find("aggregate_runs", "one").sources("minimize_risk")) == 1
+
+
 def test_an_experiment_without_figure_ends_with_its_aggregate(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, EXPERIMENT)
     assert plan.targets("one") == ["results/one.nc"]
     assert plan.figures == {}
+
+
+def test_a_figure_of_the_whole_sweep_is_drawn_once(tmp_path: Path) -> None:
+    figure = "statics: {}\nfigure: {kind: figure_2}\n"
+    plan = plan_of(tmp_path, EXPERIMENT + figure + SWEEP)
+    assert list(plan.figures) == ["one"]
+    job = plan.find("plot_figure_2", "one")
+    assert [row["swept"]["law.delta"] for row in job.settings["points"]] == [0.2, 0.5, 0.2, 0.5]
+    assert job.files[0] == "results/figures/one.pdf"
+    assert [other.stage for other in job.upstream] == ["aggregate_runs"]
+
+
+def test_a_film_is_rendered_for_every_point_that_is_asked_for(tmp_path: Path) -> None:
+    film = "film: {stills: [0, 10]}\n"
+    plan = plan_of(tmp_path, EXPERIMENT + film)
+    assert list(plan.films) == ["one"]
+    assert set(plan.targets("one")) >= {"results/films/one.gif", "results/films/one.txt"}
+    swept = plan_of(tmp_path, EXPERIMENT + film + SWEEP)
+    assert len(swept.films) == 4
+    chosen = "film: {stills: [0, 10], points: [neurons-40_delta-0.5]}\n"
+    assert list(plan_of(tmp_path, EXPERIMENT + chosen + SWEEP).films) == [
+        "one_neurons-40_delta-0.5"
+    ]

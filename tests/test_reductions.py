@@ -23,6 +23,7 @@ from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import has_reduction, make_problem
 from meanfield.random import TEST_SAMPLE
 from meanfield.sampling import sample
+from plain_network import network
 
 RAMP = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
 BUMP = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
@@ -59,7 +60,7 @@ def test_risk_is_that_of_the_mean_and_its_fluctuation(
         theta = generator.normal(size=(3, neuron.parameters(law.dimension)))
         theta[:, 2 if biased else 0 :] *= generator.uniform(0.05, 0.6)
         omega = invariants(law, neuron, theta)
-        output = neuron.network(theta, x)
+        output = network(neuron, theta, x)
         estimate = estimate_risk(output, omega, test_set, problem)
         mean = reduced_network(problem, Measure(omega, np.full(3, 1 / 3)), law.invariants(x))
         rest = (y - output) ** 2 - (output - mean) ** 2

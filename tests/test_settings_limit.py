@@ -154,7 +154,7 @@ def test_the_empirical_problem_takes_every_law_and_start(sections: dict[str, Any
             {
                 "law": ANISOTROPIC,
                 "dd": {"atoms": [4, 4]},
-                "figure": {"layout": "figure_1", "histogram_times": [0, 1]},
+                "figure": {"kind": "figure_1", "histogram_times": [0, 1]},
             },
             "null: figure_1 draws the law of r",
         ),

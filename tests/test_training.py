@@ -50,7 +50,7 @@ def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Trajecto
         keep_theta=True,
     )
     return train(
-        Initial(Gaussian(0.8)).draw(seed, 40, 8),
+        lambda: Initial(Gaussian(0.8)).draw(seed, 40, 8),
         seed,
         setup,
         checkpoint=Checkpoint(folder / "seed.npz", f"{seed}"),

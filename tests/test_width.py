@@ -26,6 +26,7 @@ from meanfield.problem import make_problem
 from meanfield.random import SAMPLE
 from meanfield.sampling import sample
 from meanfield.width import second_moment, self_interaction, width_coefficients
+from plain_network import network
 
 LAW = IsotropicGaussians(6, 0.6)
 ACTIVATION = PiecewiseLinear((-0.4, 0.5, 1.5), (1.0, -2.5, 7.5), left_slope=0.3)
@@ -80,7 +81,7 @@ def test_self_interaction_against_samples(law: Law, neuron: Ridge | Perceptron) 
     found = self_interaction(law, neuron, invariants(law, neuron, theta))
     x, _ = sample(law, 3, 0, 40_000, SAMPLE)
     for unit, mine in zip(theta, found, strict=True):
-        values = neuron.network(unit[np.newaxis], x) ** 2
+        values = network(neuron, unit[np.newaxis], x) ** 2
         assert abs(values.mean() - mine) < 4 * values.std() / np.sqrt(len(values))
 
 
@@ -113,11 +114,11 @@ def test_mean_risk_of_independent_neurons() -> None:
         theta = rng.standard_normal((neurons, LAW.dimension)) * 0.8 / np.sqrt(LAW.dimension)
         labels = rng.choice([-1.0, 1.0], 100)
         inputs = rng.standard_normal((100, LAW.dimension)) * LAW.scale(labels)[:, np.newaxis]
-        omega = NEURON.invariants(theta)
+        omega = invariants(LAW, NEURON, theta)
         uniform = Measure(omega, np.full(neurons, 1 / neurons))
         mean = uniform.mass @ problem.features_at(omega, LAW.invariants(inputs))
         reduced[k] = risk(problem, uniform)
-        fluctuation[k] = np.mean((NEURON.network(theta, inputs) - mean) ** 2)
+        fluctuation[k] = np.mean((network(NEURON, theta, inputs) - mean) ** 2)
     for values, coefficient in (
         (reduced - risk(problem, measure), expected.total - expected.fluctuation),
         (fluctuation, expected.fluctuation),

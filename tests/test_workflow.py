@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,8 +16,8 @@ from meanfield.store import read, read_tree
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("--configfile", "config/quick.yaml")
-AFTER_SGD = {"run_sgd", "aggregate_runs", "plot_figure_1"}
-AFTER_DD = {"solve_dd", "aggregate_runs", "plot_figure_1"}
+AFTER_SGD = {"run_sgd", "aggregate_runs", "plot_figure_1", "render_film"}
+AFTER_DD = {"solve_dd", "aggregate_runs", "plot_figure_1", "render_film"}
 
 
 def copy_project(target: Path) -> Path:
@@ -86,6 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("workflow")
     project = copy_project(folder / "project")
     edit(project / "config/config.yaml", "[pdf, svg, png]", "[png]")  # the others take seconds
+    edit(project / "config/config.yaml", "experiments: all", "experiments: [figure_1]")
     override(project, "time.curve_points", 5)
     with pytest.MonkeyPatch.context() as patch:
         # Machine code depends on the path of its source: one path and one cache for all tests.
@@ -184,6 +186,7 @@ def test_audit_names_every_stale_file_without_metadata(project: Path) -> None:
     results = "results/quick"
     stale = [f"{results}/figure_1.nc", f"{results}/runs/figure_1/run_sgd/base.nc"]
     stale += [f"{results}/figures/figure_1.{suffix}" for suffix in ("png", "txt")]
+    stale += [f"{results}/films/figure_1.{suffix}" for suffix in ("gif", "png", "csv", "txt")]
     listed = set(re.findall(r"^(\w+) +(results/\S+)$", output, re.MULTILINE))
     assert listed == {("stale", path) for path in stale} | {
         ("missing", f"{results}/figures/figure_1.csv")
@@ -217,6 +220,7 @@ def test_a_sweep_over_width_is_gathered_and_drawn(project: Path) -> None:
     override(project, "sweep", {"sgd.neurons": [40, 56]})
     override(project, "sgd.step_size", 1e-3)
     override(project, "figure.histogram_times", [0, 10])
+    override(project, "film.points", ["neurons-40"])
     run(project)
     tree = read_tree(project / "results/quick/figure_1.nc")
     assert list(tree["sgd"].point.values) == ["neurons-40", "neurons-56"]
@@ -226,13 +230,31 @@ def test_a_sweep_over_width_is_gathered_and_drawn(project: Path) -> None:
     for point in ("neurons-40", "neurons-56"):
         text = (project / f"results/quick/figures/figure_1_{point}.txt").read_text()
         assert f"sgd.neurons = {point[-2:]}" in text
+    films = (project / "results/quick/films").glob("*_*.gif")
+    assert [path.name for path in films] == ["figure_1_neurons-40.gif"]
     settings = json.loads(tree.attrs["settings"])
     assert [p["settings"]["run_sgd"]["sgd"]["neurons"] for p in settings["points"]] == [40, 56]
+
+
+def test_an_experiment_of_theory_alone(project: Path) -> None:
+    """Without SGD, times or a start: minima along a list of Delta, in one job."""
+    text = (project / "config/experiments/figure_1.yaml").read_text()
+    settings = yaml.safe_load(text) | dict.fromkeys(("initial", "time", "sgd", "dd", "figure"))
+    settings["statics"] = {"deltas": {"start": 0.2, "stop": 0.8, "count": 3}}
+    (project / "config/experiments/theory.yaml").write_text(yaml.safe_dump(settings))
+    assert planned(project, "theory") - {"theory"} == {"minimize_risk", "aggregate_runs"}
+    run(project, "theory")
+    tree = read_tree(project / "results/quick/theory.nc")
+    assert list(tree.children) == ["statics"]
+    found = tree["statics"].sel(point="base")
+    np.testing.assert_allclose(found.risk_min, [0.39514, 0.03089, 0.00310], atol=5.1e-6)
+    assert planned(project) == set()
 
 
 def test_sgd_is_as_close_to_its_limit_as_independent_draws(project: Path) -> None:
     """The criterion of Figure 1 at toy size: the mean over seeds, at every snapshot."""
     comparison = read_tree(project / "results/quick/figure_1.nc")["comparison"].to_dataset()
+    comparison = comparison.sel(invariant="r")
     ratio = comparison.wasserstein.mean("seed") / comparison.wasserstein_draws.mean("draw")
     assert float(ratio.max()) <= 1.4
 
@@ -330,6 +352,7 @@ def test_diverging_run_says_where_and_what_to_lower_and_writes_nothing(project: 
     override(project, "sgd.step_size", 0.5)
     override(project, "time", {"horizon": 100, "snapshots": [0, 100], "curve_points": 2})
     override(project, "figure", None)
+    override(project, "film", None)
     status, output = snakemake(project, str(old.relative_to(project)), *QUICK, "--cores", "1")
     assert status != 0
     assert re.search(r"Divergence: .*step \d+", output)

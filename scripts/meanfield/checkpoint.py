@@ -54,12 +54,6 @@ class Checkpoint:
             return None
         return arrays
 
-    def remove(self) -> None:
-        """Delete the file, and its folder once that is empty."""
-        self.path.unlink(missing_ok=True)
-        if self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
-            self.path.parent.rmdir()
-
     def _discard(self, reason: str) -> None:
         self.discarded = reason
         self.path.unlink(missing_ok=True)

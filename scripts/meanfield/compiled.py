@@ -1,7 +1,12 @@
 """Machine code that is rebuilt when any module it depends on changes."""
 
 import os
+import re
+import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -9,11 +14,14 @@ import numba
 from numba import types
 from numba.extending import intrinsic
 
-from meanfield.digests import code_digest
+from meanfield.digests import DIGEST_LENGTH, code_digest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 LIBRARY = Path(__file__).resolve().parent
+
+_KEPT_UNUSED = 30 * 24 * 3600.0
+"""Seconds after which machine code that nobody asked for is deleted: code that was edited since."""
 
 
 def cache_folder(path: str | Path) -> Path:
@@ -51,6 +59,10 @@ def compiler(path: str | Path) -> Callable[[Function], Function]:
         A decorator that compiles on first call and caches on disk.
     """
     folder = str(cache_folder(path))
+    # The time of a folder says when it was last asked for; it may not exist yet.
+    with suppress(OSError):
+        os.utime(folder)
+    _prune(Path(folder).parent)
     config: Any = numba.config
 
     def decorate(function: Function) -> Function:
@@ -66,6 +78,19 @@ def compiler(path: str | Path) -> Callable[[Function], Function]:
         return cast(Function, compiled)
 
     return decorate
+
+
+def _keep_apart(typing_context: Any) -> Any:
+    """Keep the function that contains this from being copied into its callers.
+
+    Large kernels then are optimized once, which halves the time that compilation takes.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.none(), emit
 
 
 def _use_widest_vectors(typing_context: Any) -> Any:
@@ -85,4 +110,20 @@ def _use_widest_vectors(typing_context: Any) -> Any:
     return types.none(), emit
 
 
+keep_apart: Any = intrinsic(_keep_apart)
 use_widest_vectors: Any = intrinsic(_use_widest_vectors)
+
+
+@cache  # once a process
+def _prune(base: Path) -> None:
+    """Delete the folders of machine code that were not asked for in a long time.
+
+    Other processes may do the same, or read what is deleted: numba takes a file that is gone for
+    one that never was, and compiles.
+    """
+    with suppress(OSError):
+        for folder in list(base.iterdir()):
+            with suppress(OSError):
+                ours = re.fullmatch(rf"[0-9a-f]{{{DIGEST_LENGTH}}}", folder.name)
+                if ours and time.time() - folder.stat().st_mtime > _KEPT_UNUSED:
+                    shutil.rmtree(folder)

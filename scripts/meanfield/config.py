@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from meanfield.settings_fields import Section, Whole, distinct, problem, setting
+from meanfield.settings_fields import Section, Whole, distinct, seed_keys, setting
 
 
 def _word_or_list(value: object) -> str:
@@ -25,7 +25,7 @@ class Config(Section):
         default="all",
     )
     seeds: tuple[Whole, ...] = setting(
-        "Keys of the random numbers, one run of SGD each; the same in every experiment.",
+        "Keys of the random numbers, one run of SGD each; an experiment may set its own.",
         allowed="a list of distinct whole numbers, at least one, 0 <= seed < 2^64",
         unit="none",
         default=(1, 2, 3, 4, 5, 6, 7, 8),
@@ -53,10 +53,7 @@ class Config(Section):
     @field_validator("seeds")
     @classmethod
     def _check_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        for index, seed in enumerate(seeds):
-            if not 0 <= seed < 2**64:
-                raise problem("a whole number, 0 <= seed < 2^64", (index,))
-        return distinct(seeds)
+        return seed_keys(seeds)
 
     @field_validator("experiments", "figure_formats")
     @classmethod

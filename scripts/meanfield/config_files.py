@@ -209,14 +209,15 @@ def _points(
             continue
         plain = settings.model_dump(mode="json")
         swept = {key: lookup(plain, tuple(key.split("."))) for key in sweep}
-        points.append(Point(name, settings, swept, seeds))
+        own_seeds = seeds if settings.seeds is None else settings.seeds
+        points.append(Point(name, settings, swept, own_seeds))
     # The key at fault may be sound but for the sweep, which may stand in another file.
     problems = [
         text if len(where) == len(combinations) else f"{text}; at the sweep's point {where[0]}"
         for text, where in faults.items()
     ]
     if not problems:
-        problems = _repeated(points, sweep, layers)
+        problems = _repeated(points, sweep, layers) or _not_drawn(points, layers)
     if problems:
         raise ConfigError(*problems)
     return tuple(points)
@@ -239,4 +240,20 @@ def _repeated(
                     f"{place_of(('sweep',), layers)[0]}: two points have the id "
                     f"{point_id(point, stage)!r}; sweep other values or write a section out in keys"
                 )
+    return problems
+
+
+def _not_drawn(points: Sequence[Point], layers: Sequence[Layer]) -> list[str]:
+    """Return what a figure or a film misses in the sweep."""
+    problems = []
+    settings, swept = points[0].settings, points[0].swept
+    for key in settings.figure.sweeps if settings.figure else ():
+        if key not in swept:
+            place, got = place_of(("figure", "kind"), layers)
+            problems.append(f"{place}: got {shown(got)}, which draws a sweep over {key}; add one")
+    names = [point_id(point, "aggregate_runs") for point in points]
+    for index, name in enumerate((settings.film and settings.film.points) or ()):
+        if name not in names:
+            place, got = place_of(("film", "points", index), layers)
+            problems.append(f"{place}: no point {shown(got)}{known(name, names)}")
     return problems

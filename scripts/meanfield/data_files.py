@@ -6,6 +6,7 @@ those of an NPZ or NetCDF array are counted from 1.
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,11 +141,9 @@ def _read_npz(path: Path, inputs: str, label: str) -> tuple[Data, _Names]:
             _known(path, name, archive.files)
             try:
                 arrays.append(archive[name])
-            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
                 # An array of Python objects is a ValueError about pickles.
-                raise ValueError(
-                    f"{path}: {name!r} cannot be read; expected an array of numbers: {error}"
-                ) from None
+                raise _unreadable(path, name, error) from None
     return _from_arrays(path, arrays[0], arrays[1], inputs, label)
 
 
@@ -155,10 +154,20 @@ def _read_netcdf(path: Path, inputs: str, label: str) -> tuple[Data, _Names]:
             names = [str(name) for name in dataset.variables]
             for name in (inputs, label):
                 _known(path, name, names)
-            arrays = [dataset[name].values for name in (inputs, label)]
+            arrays = []
+            for name in (inputs, label):
+                try:
+                    arrays.append(dataset[name].values)
+                except (OSError, RuntimeError, TypeError, ValueError) as error:
+                    # Damaged data, or attributes by which they cannot be decoded.
+                    raise _unreadable(path, name, error) from None
     except OSError as error:
         raise ValueError(f"{path}: not readable as NetCDF: {error}") from None
     return _from_arrays(path, arrays[0], arrays[1], inputs, label)
+
+
+def _unreadable(path: Path, name: str, error: Exception) -> ValueError:
+    return ValueError(f"{path}: {name!r} cannot be read; expected an array of numbers: {error}")
 
 
 def _known(path: Path, name: str, names: Sequence[str]) -> None:

@@ -49,6 +49,26 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
     return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
 
 
+def file_digest(file: Path) -> str:
+    """Return the digest of a user's file: the `code_digest` of a Python one, else of its bytes.
+
+    Args:
+        file: the file; modules that a Python one imports count if they are in its folder.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+        SyntaxError: it, or a module that it imports, is not valid Python.
+        ValueError: the same; Python says it so of null bytes, and of what is not UTF-8.
+    """
+    path = file.resolve()
+    if file.suffix == ".py":
+        return code_digest(path.name, root=path.parent)
+    return digest_of(hashlib.sha256(path.read_bytes()).hexdigest())
+
+
 def local_sources(script: Path, root: Path = SCRIPTS) -> frozenset[Path]:
     """Return the files under ``root`` that a script consists of: itself and its local imports."""
     found: set[Path] = set()

@@ -6,65 +6,20 @@ are all made from them.
 """
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from meanfield.settings_dynamics import Dd, Sgd, Time
-from meanfield.settings_fields import (
-    Number,
-    Numbers,
-    Section,
-    Whole,
-    dotted_keys,
-    increasing,
-    problem,
-    setting,
-)
+from meanfield.settings_fields import Section, Whole, dotted_keys, problem, seed_keys, setting
+from meanfield.settings_figures import FigureSettings, FilmSettings
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
 from meanfield.settings_limit import check_limit
 from meanfield.settings_neurons import NeuronSettings
+from meanfield.settings_statics import Statics
 
-SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd")
-
-
-class Figure(Section):
-    """How the aggregate of an experiment is drawn."""
-
-    layout: Literal["figure_1"] = setting("The kind of drawing.", allowed="`figure_1`")
-    histogram_times: Numbers = setting(
-        "Times whose histograms of ‖w‖ are drawn, one panel each.",
-        allowed="a list of 1 to 6 strictly increasing numbers, each among the snapshots",
-        unit="1",
-        symbol="t",
-        min_length=1,
-        max_length=6,
-        provenance="Figure 1: these times [C]",
-    )
-    bins: Whole = setting(
-        "Number of bins of a histogram.",
-        allowed="a whole number, at least 1",
-        unit="count",
-        default=40,
-        ge=1,
-    )
-
-    inner_radius: Number | None = setting(
-        "The mass below this norm is written into the histograms, and its peak, which would dwarf "
-        "the rest, does not set their vertical scale; null: there is no such mass.",
-        allowed="a number above 0, or null",
-        unit="1",
-        symbol="r",
-        default=None,
-        gt=0,
-        provenance="Figure 1: 0.25 [C]",
-    )
-
-    @field_validator("histogram_times")
-    @classmethod
-    def _check_order(cls, times: Numbers) -> Numbers:
-        return increasing(times)
+SWEPT_SECTIONS = ("law", "neuron", "initial", "time", "sgd", "dd", "statics")
 
 
 class Experiment(Section):
@@ -81,23 +36,50 @@ class Experiment(Section):
     neuron: NeuronSettings = setting(
         "The neurons.", allowed="the keys of `neuron`", symbol="σ*", discriminator="kind"
     )
-    initial: InitialSettings = setting(
+    initial: InitialSettings | None = setting(
         "The start: the law of w, or, with `kind: product`, those of a, b and w.",
-        allowed="the keys of `initial`",
+        allowed="the keys of `initial`, or null; null only if `sgd` and `dd` are",
         symbol="ρ₀",
         discriminator="kind",
     )
-    time: Time = setting("The times looked at.", allowed="the keys of `time`", symbol="t")
-    sgd: Sgd = setting("The run of SGD.", allowed="the keys of `sgd`")
+    time: Time | None = setting(
+        "The times looked at.",
+        allowed="the keys of `time`, or null; null only if `sgd` and `dd` are",
+        symbol="t",
+    )
+    sgd: Sgd | None = setting(
+        "The run of SGD; null for none. Its schedule is that of the limit too, which without it is "
+        "ξ = 1.",
+        allowed="the keys of `sgd`, or null",
+    )
     dd: Dd | None = setting(
         "The run of its limit; null for SGD alone. It is known without weight decay and noise.",
         allowed="the keys of `dd`, or null",
         default=Dd(),
         symbol="DD",
     )
-    figure: Figure | None = setting(
-        "The drawing; without it the experiment ends with its aggregate.",
-        allowed="the keys of `figure`, or null; null if `dd` is null",
+    statics: Statics | None = setting(
+        "The minimum of the risk over all measures; null for none. It is known for "
+        "`isotropic_gaussians` and `ridge` neurons with a `piecewise_linear` activation.",
+        allowed="the keys of `statics`, or null",
+        default=None,
+        symbol="inf R",
+    )
+    seeds: tuple[Whole, ...] | None = setting(
+        "Keys of the random numbers, one run of SGD each; null: those of config.yaml.",
+        allowed="a list of distinct whole numbers, at least one, 0 <= seed < 2^64, or null",
+        default=None,
+        min_length=1,
+    )
+    figure: FigureSettings | None = setting(
+        "The drawing; without one the experiment ends with its aggregate.",
+        allowed="the keys of `figure`, or null; null if `sgd` or `dd` is",
+        default=None,
+        discriminator="kind",
+    )
+    film: FilmSettings | None = setting(
+        "A film of the law of ‖w‖; null: none.",
+        allowed="the keys of `film`, or null; null if `sgd` or `dd` is",
         default=None,
     )
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = setting(
@@ -107,6 +89,11 @@ class Experiment(Section):
         + " to lists of distinct values, none empty",
         default={},
     )
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_seeds(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        return seeds if seeds is None else seed_keys(seeds)
 
     @field_validator("sweep")
     @classmethod
@@ -123,7 +110,24 @@ class Experiment(Section):
         return sweep
 
     @model_validator(mode="after")
+    def _check_present(self) -> "Experiment":
+        if self.sgd is None and self.dd is None and self.statics is None:
+            raise problem(
+                "the keys of sgd: with sgd, dd and statics null, nothing is run", ("sgd",)
+            )
+        for name in ("initial", "time"):
+            needing = [each for each in ("sgd", "dd") if getattr(self, each) is not None]
+            if getattr(self, name) is None and needing:
+                raise problem(f"the keys of {name}, since {needing[0]} is not null", (name,))
+        for name in ("figure", "film"):
+            if getattr(self, name) is not None and self.sgd is None:
+                raise problem("null: it draws SGD, and sgd is null", (name,))
+        return self
+
+    @model_validator(mode="after")
     def _check_steps(self) -> "Experiment":
+        if self.sgd is None or self.time is None:
+            return self
         step, horizon, snapshots = self.sgd.step_size, self.time.horizon, self.time.snapshots
         where = ("sgd", "step_size")
         if not horizon / step < 2**63:
@@ -140,15 +144,23 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
-    def _check_histogram_times(self) -> "Experiment":
-        for index, time in enumerate(self.figure.histogram_times if self.figure else ()):
-            if time not in self.time.snapshots:
-                expected = f"one of the snapshots, {', '.join(map(repr, self.time.snapshots))}"
-                raise problem(expected, ("figure", "histogram_times", index))
+    def _check_drawn_times(self) -> "Experiment":
+        snapshots = self.time.snapshots if self.time else ()
+        drawn = {
+            ("figure", "histogram_times"): getattr(self.figure, "histogram_times", ()),
+            ("film", "stills"): self.film.stills if self.film else (),
+        }
+        for key, times in drawn.items():
+            for index, time in enumerate(times):
+                if time not in snapshots:
+                    expected = f"one of the snapshots, {', '.join(map(repr, snapshots))}"
+                    raise problem(expected, (*key, index))
         return self
 
     @model_validator(mode="after")
     def _check_start(self) -> "Experiment":
+        if self.initial is None:
+            return self
         product = self.initial.kind == "product"
         if self.neuron.kind == "ridge" and product:
             expected = "the law of w alone, since a neuron `ridge` has no other parameters"
@@ -163,15 +175,45 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _check_limit(self) -> "Experiment":
         if self.dd is None:
-            if self.figure is not None:
-                raise problem("null: it draws the limit, and dd is null", ("figure",))
+            for name in ("figure", "film"):
+                if getattr(self, name) is not None:
+                    raise problem("null: it draws the limit, and dd is null", (name,))
             return self
+        if self.initial is None:
+            return self  # refused already
         check_limit(self.law, self.neuron, self.initial, self.sgd, self.dd)
         one_radius = self.law.kind == "isotropic_gaussians" and self.neuron.kind == "ridge"
-        if self.figure is not None and not (one_radius and self.dd.problem == "reduced"):
-            expected = (
-                "null: figure_1 draws the law of r, for the law isotropic_gaussians, ridge neurons "
-                "and the reduced problem"
-            )
-            raise problem(expected, ("figure",))
+        radial = {"film": "it"} if self.film else {}
+        radial |= {"figure": self.figure.kind} if self.figure and self.figure.radial else {}
+        for name, kind in radial.items():
+            if not (one_radius and self.dd.problem == "reduced"):
+                expected = (
+                    f"null: {kind} draws the law of r, for the law isotropic_gaussians, ridge "
+                    "neurons and the reduced problem"
+                )
+                raise problem(expected, (name,))
         return self
+
+    @model_validator(mode="after")
+    def _check_statics(self) -> "Experiment":
+        if self.statics is None:
+            if self.figure is not None and self.figure.minimum:
+                expected = f"the keys of statics, since {self.figure.kind} draws the minimum"
+                raise problem(expected, ("statics",))
+            return self
+        if reason := self._without_reduction():
+            raise problem(f"null, since the minimum is not known {reason}", ("statics",))
+        if self.statics.deltas is not None and not hasattr(self.law, "delta"):
+            expected = f"null, since the law {self.law.kind} has no delta"
+            raise problem(expected, ("statics", "deltas"))
+        return self
+
+    def _without_reduction(self) -> str:
+        """Return why the law and the neuron have no reduced problem, empty if they have one."""
+        if self.law.kind != "isotropic_gaussians":
+            return f"for the law {self.law.kind}"
+        if self.neuron.kind != "ridge":
+            return f"for the neuron {self.neuron.kind}"
+        if self.neuron.activation.kind != "piecewise_linear":
+            return f"for the activation {self.neuron.activation.kind}"
+        return ""

@@ -11,6 +11,9 @@ from meanfield.neurons import Neuron, Ridge
 
 Floats = NDArray[np.float64]
 
+_CHUNK = 1_000_000
+"""Parameters converted to float64 at once."""
+
 
 def _weight_invariants(law: Any, w: Floats) -> dict[str, Floats]:
     """Return the invariants of weights (..., N, d), each (..., N), by name."""
@@ -51,8 +54,17 @@ def named_invariants(law: Any, neuron: Neuron, theta: NDArray[Any]) -> Mapping[s
 
 
 def invariants(law: Any, neuron: Neuron, theta: NDArray[Any]) -> Floats:
-    """Return the invariants as one array, shape (..., N, k), in the order of their names."""
-    return np.stack(list(named_invariants(law, neuron, theta).values()), axis=-1)
+    """Return the invariants as one array, shape (..., N, k), in the order of their names.
+
+    Some neurons at a time: a large network in float32 has no room for itself in float64.
+    """
+    rows = theta.reshape(-1, theta.shape[-1])
+    omega = np.empty((len(rows), len(invariant_names(law, neuron))))
+    length = max(1, _CHUNK // rows.shape[1])
+    for start in range(0, len(rows), length):
+        values = named_invariants(law, neuron, rows[start : start + length]).values()
+        omega[start : start + length] = np.stack(list(values), axis=-1)
+    return omega.reshape(*theta.shape[:-1], -1)
 
 
 def invariant_names(law: Any, neuron: Neuron) -> tuple[str, ...]:

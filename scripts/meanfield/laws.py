@@ -1,6 +1,6 @@
 """Data laws P on (x, y): what defines them, and their invariants where they have symmetries."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -185,12 +185,15 @@ class GaussianTeacher:
         if not 0 <= self.noise < np.inf:
             raise ValueError(f"noise must be finite and >= 0, got {self.noise!r}")
 
-    def label(self, x: NDArray[Any], normal: NDArray[Any]) -> Floats:
+    def label(
+        self, x: NDArray[Any], normal: NDArray[Any], link: Callable[[Floats], Floats]
+    ) -> Floats:
         """Return the labels of inputs, in float64.
 
         Args:
             x: the first J coordinates, or more, of inputs, shape (n, J) or wider.
             normal: g, shape (n,).
+            link: evaluates sigma: this law's `link`, or the same with portable bits.
 
         Returns:
             Labels, shape (n,).
@@ -198,7 +201,7 @@ class GaussianTeacher:
         # Added up one by one, so that an index alone gives a label its bits.
         labels = np.zeros(len(x))
         for index, coefficient in enumerate(self.coefficients):
-            labels += coefficient * self.link(x[:, index].astype(np.float64))
+            labels += coefficient * link(x[:, index].astype(np.float64))
         return labels + self.noise * normal.astype(np.float64)
 
 

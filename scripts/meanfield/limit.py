@@ -14,7 +14,7 @@ from meanfield.invariants import invariant_names, invariants
 from meanfield.laws import Law
 from meanfield.measure import Measure
 from meanfield.neurons import Neuron
-from meanfield.problem import Problem, make_problem
+from meanfield.problem import Dimension, Problem, make_problem
 from meanfield.width import WidthCoefficients, row_coefficients, width_coefficients
 
 Floats = NDArray[np.float64]
@@ -65,9 +65,12 @@ def make_limit(
 
 
 def _reduced(law: Law, neuron: Neuron, initial: Mapping[str, Any], dd: Mapping[str, Any]) -> Limit:
-    infinite = dd["dimension"] == "infinite"
-    problem = make_problem(law, neuron, dd["nodes"], dimension=dd["dimension"])
-    start, levels = initial_measure(initial, law, dd["atoms"], infinite=infinite)
+    infinite = dd["dimension"] != "finite"
+    dimension: Dimension = "infinite" if infinite else "finite"
+    problem = make_problem(law, neuron, dd["nodes"], dimension=dimension)
+    start, levels = initial_measure(
+        initial, law, dd["atoms"], infinite=dd["dimension"] == "infinite"
+    )
     finer = None
     if not infinite:
         # The nodes of several norms are a product rule.

@@ -14,6 +14,7 @@ STAGE_READS: dict[str, tuple[str, ...]] = {
     "generate_data": ("law", "initial", "sgd.neurons", "sgd.test_samples", "seeds"),
     "run_sgd": ("law", "neuron", "initial", "time", "sgd", "seeds"),
     "solve_dd": ("law", "neuron", "initial", "time", "sgd.schedule", "dd"),
+    "minimize_risk": ("law", "neuron", "statics"),
     "aggregate_runs": (*SWEPT_SECTIONS, "seeds"),
 }
 
@@ -48,7 +49,11 @@ def stage_settings(point: Point, stage: str) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for prefix in STAGE_READS[stage]:
         key = tuple(prefix.split("."))
-        read = with_value(read, key, lookup(plain, key))
+        if (value := lookup(plain, key)) is not ABSENT:  # as in a section that is null
+            read = with_value(read, key, value)
+    # A list of Deltas takes the place of the law's own, so a sweep over that shares one result.
+    if stage == "minimize_risk" and lookup(read, ("statics", "deltas"), None) is not None:
+        read["law"] = {key: value for key, value in read["law"].items() if key != "delta"}
     return read
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.figure import SubFigure
 
 from meanfield.figures import DASHES, PALETTE, letter
+from meanfield.summaries import network_risk, width
 
 
 def radial_data(selected: Mapping[str, xr.Dataset], figure: Mapping[str, Any]) -> pd.DataFrame:
@@ -43,14 +44,13 @@ def radial_data(selected: Mapping[str, xr.Dataset], figure: Mapping[str, Any]) -
 def risk_data(selected: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Return the risks, and what width adds to SGD's, as a long table."""
     sgd, dd = selected["sgd"], selected["dd"]
-    neurons = int(np.isfinite(sgd.omega.isel(seed=0, time=0, invariant=0)).sum())
-    total = sgd.reduced_risk + sgd.fluctuation
+    total = network_risk(sgd)
     series = {
         ("b", "SGD"): total,
         ("b", "DD"): dd.risk,
         ("c", "SGD - DD"): total - dd.risk,
         ("c", "SGD, fluctuation"): sgd.fluctuation,
-        ("c", "independent draws"): dd.fluctuation_coefficient / neurons,
+        ("c", "independent draws"): dd.fluctuation_coefficient / width(sgd),
     }
     tables = []
     for (panel, name), values in series.items():
@@ -170,7 +170,7 @@ def describe(
 ) -> str:
     """Return the figure in words, with its numbers."""
     times = ", ".join(f"{time:g}" for time in histograms["t"].unique())
-    comparison = selected["comparison"]
+    comparison = selected["comparison"].sel(invariant="r")
     ratio = (comparison.wasserstein.mean("seed") / comparison.wasserstein_draws.mean("draw")).max()
     risks = curves[(curves["panel"] == "b")].set_index(["series", "t"])["y"]
     first, last = curves["t"].min(), curves["t"].max()

@@ -1,6 +1,7 @@
 """Samples of a data law, regenerated from a seed at any step."""
 
-from functools import singledispatch
+from collections.abc import Callable
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from meanfield.choices import indices
 from meanfield.laws import AnisotropicGaussians, DataSet, GaussianTeacher, IsotropicGaussians
-from meanfield.python_law import BLOCK, PythonLaw
+from meanfield.python_law import BLOCK, Block, PythonLaw
 from meanfield.random import (
     LABEL,
     SAMPLE,
@@ -17,6 +18,7 @@ from meanfield.random import (
     labels,
     normals,
 )
+from meanfield.sgd.pointwise import portable_values
 
 _LABEL_STREAMS = {SAMPLE: LABEL, TEST_SAMPLE: TEST_LABEL}
 
@@ -87,7 +89,23 @@ def _teacher(
     """Draw x = g; the noise of y is the first normal of the step in the stream of labels."""
     noise = normals(seed, label_stream(stream), first_step, count, 1)[:, 0]
     x = normals(seed, stream, first_step, count, law.dimension)
-    return Samples(x.astype(dtype, copy=False), law.label(x, noise))
+    return Samples(x.astype(dtype, copy=False), teacher_labels(law, x, noise))
+
+
+def teacher_labels(
+    law: GaussianTeacher, x: npt.NDArray[Any], noise: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Return the labels of a teacher, by compiled code: the same bits on every CPU.
+
+    Args:
+        law: the teacher.
+        x: the first J coordinates, or more, of inputs, shape (n, J) or wider.
+        noise: standard normals, shape (n,).
+
+    Returns:
+        Labels, shape (n,).
+    """
+    return law.label(x, noise, partial(portable_values, law.link))
 
 
 @sample.register
@@ -107,13 +125,37 @@ def _python(
     dtype: npt.DTypeLike = np.float32,
 ) -> Samples:  # fmt: skip
     """Call the function for every block that the steps meet."""
+    return python_samples(law.block, law.dimension, seed, first_step, count, stream, dtype)
+
+
+def python_samples(
+    draw: Callable[[int, int, int], Block], dimension: int, seed: int, first_step: int, count: int,
+    stream: int, dtype: npt.DTypeLike = np.float32,
+) -> Samples:  # fmt: skip
+    """Cut samples from blocks of a Python law: `sample`, with a way to draw that may remember.
+
+    Args:
+        draw: `PythonLaw.block`, draw(seed, stream, number), or the same with a memory.
+        dimension: d.
+        seed: see `sample`, as the others.
+        first_step: first step.
+        count: number of samples.
+        stream: SAMPLE or TEST_SAMPLE.
+        dtype: float32 or float64.
+
+    Returns:
+        The samples.
+
+    Raises:
+        ValueError: the stream holds no samples, or the function draws what it must not.
+    """
     label_stream(stream)
-    x = np.empty((count, law.dimension), dtype=dtype)
+    x = np.empty((count, dimension), dtype=dtype)
     y = np.empty(count)
     done = 0
     while done < count:
         number, skipped = divmod(first_step + done, BLOCK)
-        block = law.block(seed, stream, number)
+        block = draw(seed, stream, number)
         taken = min(BLOCK - skipped, count - done)
         x[done : done + taken] = block.x[skipped : skipped + taken]
         y[done : done + taken] = block.y[skipped : skipped + taken]

@@ -241,10 +241,12 @@ class Dd(Section):
         "`sphere`, `point` or a mixture of them",
         default="reduced",
     )
-    dimension: Literal["finite", "infinite"] = setting(
-        "Dimension for which the reduced problem is solved: that of the law, or its limit d = ∞ at "
-        "the same norms of w and, for `anisotropic_gaussians`, the same s₀/d.",
-        allowed="`finite` or `infinite`; `finite` if `problem` is `empirical`",
+    dimension: Literal["finite", "infinite", "infinite_data"] = setting(
+        "Dimension for which the reduced problem is solved: `finite`, that of the law; `infinite`, "
+        "its limit d = ∞ at the same norms of w and, for `anisotropic_gaussians`, the same s₀/d; "
+        "`infinite_data`, the data of that limit, but the start in the dimension of the law. "
+        "Without the spread of that start, neurons that are equal remain so.",
+        allowed="`finite`, `infinite` or `infinite_data`; `finite` if `problem` is `empirical`",
         symbol="d",
         default="finite",
     )

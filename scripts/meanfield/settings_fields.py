@@ -122,3 +122,11 @@ def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
         if value in values[:index]:
             raise problem("each entry only once", (index,))
     return values
+
+
+def seed_keys(values: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the values if each can be the key of a random stream and no two are equal."""
+    for index, seed in enumerate(values):
+        if not 0 <= seed < 2**64:
+            raise problem("a whole number, 0 <= seed < 2^64", (index,))
+    return distinct(values)

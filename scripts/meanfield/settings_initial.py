@@ -1,4 +1,4 @@
-"""What may stand below `initial`."""
+"""What may stand below `initial`: numbers of a size whose squares float32 can hold."""
 
 from typing import Annotated, Literal
 
@@ -26,15 +26,24 @@ class SphereSettings(Section):
     """The uniform law on a sphere about 0; for one number, the two points −radius and radius."""
 
     kind: Literal["sphere"] = setting("The law of the parameter.", allowed="`sphere`")
-    radius: Number = setting("Radius of the sphere.", allowed="a number above 0", unit="1", gt=0)
+    radius: Number = setting(
+        "Radius of the sphere.", allowed="a number above 0, at most 1e6", unit="1", gt=0, le=1e6
+    )
 
 
 class UniformSettings(Section):
     """Independent coordinates, each uniform on an interval."""
 
     kind: Literal["uniform"] = setting("The law of the parameter.", allowed="`uniform`")
-    low: Number = setting("Lower end of the interval.", allowed="a number", unit="1")
-    high: Number = setting("Upper end of the interval.", allowed="a number above low", unit="1")
+    low: Number = setting(
+        "Lower end of the interval.",
+        allowed="a number, -1e6 <= low < high",
+        unit="1",
+        ge=-1e6,
+    )
+    high: Number = setting(
+        "Upper end of the interval.", allowed="a number above low, at most 1e6", unit="1", le=1e6
+    )
 
     @model_validator(mode="after")
     def _check_order(self) -> "UniformSettings":
@@ -47,7 +56,9 @@ class PointSettings(Section):
     """The same value for every neuron and coordinate."""
 
     kind: Literal["point"] = setting("The law of the parameter.", allowed="`point`")
-    value: Number = setting("The value.", allowed="a number", unit="1")
+    value: Number = setting(
+        "The value.", allowed="a number, -1e6 <= value <= 1e6", unit="1", ge=-1e6, le=1e6
+    )
 
 
 Component = GaussianSettings | SphereSettings | UniformSettings | PointSettings

@@ -151,7 +151,9 @@ class PythonLawSettings(Section):
 
     kind: Literal["python"] = setting("The law of the data.", allowed="`python`")
     file: str = setting(
-        "The Python file.",
+        "The Python file. It and the modules beside it that it imports are tracked: an edit reruns "
+        "what depends on it. Files that it reads are not tracked; after changing one, run again "
+        "with `--forcerun generate_data run_sgd`.",
         allowed="a path to a .py file, from the project folder",
         pattern=r"\.py$",
     )

@@ -11,14 +11,14 @@ WAYS_OUT = "dd: null, for SGD alone, or dd.problem: empirical, which needs no sy
 
 
 def check_limit(
-    law: LawSettings, neuron: NeuronSettings, initial: InitialSettings, sgd: Sgd, dd: Dd
+    law: LawSettings, neuron: NeuronSettings, initial: InitialSettings, sgd: Sgd | None, dd: Dd
 ) -> None:
     """Raise unless the limit of an experiment can be solved as `dd` asks for.
 
     Raises:
         PydanticCustomError: says which key is wrong and what is expected there.
     """
-    if sgd.decay or sgd.inverse_temperature is not None:
+    if sgd is not None and (sgd.decay or sgd.inverse_temperature is not None):
         raise problem("null, since the limit is not known with weight decay or noise", ("dd",))
     if dd.problem == "empirical":
         _check_empirical(law, dd)

@@ -4,8 +4,9 @@ U is the first coordinate of a uniform point of the sphere S^(d-1). A ridge neur
 the rotations of its weight depends on the data through g(||w|| ||x||) alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -35,7 +36,7 @@ class Asymptote(NamedTuple):
     decay: float
 
 
-class RadialMean(Protocol):
+class RadialMean(Hashable, Protocol):
     """A spherical mean g that can be tabulated."""
 
     @property
@@ -235,13 +236,15 @@ class TabulatedMean:
         return xp.asarray(filled)
 
 
+@lru_cache(maxsize=16)
 def tabulate(mean: RadialMean) -> TabulatedMean:
     """Tabulate a spherical mean with checked errors of value and derivative.
 
     The grid is halved until, in every cell, g errs by less than ``VALUE_ERROR`` at the midpoint and
     g' by less than ``SLOPE_ERROR`` at the two points where the error of a Hermite cubic's slope
     peaks. Cells that fail at ``MOST_CELLS``, and their neighbors, are left to the closed form: in
-    low dimension g' has a fractional power next to |knot|.
+    low dimension g' has a fractional power next to |knot|. The last tables are kept: problems that
+    differ in the widths of the data alone share one.
 
     Args:
         mean: the closed form.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from meanfield.digests import code_digest
+from meanfield.digests import code_digest, file_digest
 from meanfield.store import Origin
 
 LOG = logging.getLogger("meanfield")
@@ -21,7 +21,7 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
     them), ``settings``, ``origin`` (an `Origin`), and ``threads`` where it takes them. Its messages
     go to the rule's log, warnings to the terminal as well. A failure writes its traceback to the
     log, and to the terminal one line that says what was wrong; the process then exits with status
-    1, which stops the workflow.
+    1, which stops the workflow. An interrupt is one line in both, and status 130.
 
     Args:
         main: the stage's work.
@@ -38,9 +38,14 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
     LOG.handlers = [handler, terminal]
     LOG.setLevel(logging.INFO)
     try:
-        check_code(origin)
+        check_sources(origin)
         main(**_arguments(main, snakemake, origin))
-        check_code(origin)
+        check_sources(origin)
+    except KeyboardInterrupt:
+        message = f"{origin.stage}: interrupted; continue by running the same command"
+        LOG.error(message)
+        print(f"\n{message}\n", file=sys.stderr)
+        sys.exit(130)
     except Exception as error:
         LOG.exception("%s failed", origin.stage)
         message = f"{origin.stage}: {type(error).__name__}: {error}"
@@ -51,11 +56,11 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
         handler.close()
 
 
-def check_code(origin: Origin) -> None:
-    """Raise unless the code on disk is still the code that the result will be said to come from.
+def check_sources(origin: Origin) -> None:
+    """Raise unless code and law file on disk are still what the result will be said to come from.
 
     Raises:
-        RuntimeError: a module was edited after the workflow was planned.
+        RuntimeError: a module, or the user's file, was edited after the workflow was planned.
     """
     found = code_digest(f"{origin.stage}.py")
     if found != origin.code:
@@ -63,6 +68,17 @@ def check_code(origin: Origin) -> None:
             f"the code of {origin.stage} was edited while the workflow ran "
             f"(digest {origin.code} when planned, {found} now); run snakemake again"
         )
+    if origin.law_file:
+        file = origin.settings["law"]["file"]
+        try:
+            found = file_digest(Path(file))
+        except (OSError, SyntaxError, ValueError) as error:
+            found = f"none, {error},"
+        if found != origin.law_file:
+            raise RuntimeError(
+                f"{file}, or a module beside it that it imports, was edited while the workflow ran "
+                f"(digest {origin.law_file} when planned, {found} now); run snakemake again"
+            )
 
 
 def _arguments(main: Callable[..., None], snakemake: Any, origin: Origin) -> dict[str, Any]:

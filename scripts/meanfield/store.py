@@ -4,12 +4,14 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from meanfield.digests import settings_digest
@@ -17,6 +19,9 @@ from meanfield.provenance import git_commit, library_versions, processor
 
 DIGEST_ATTRIBUTE = "result_digest"
 """Name under which every file, of whatever format, carries the digest of all that made it."""
+
+_READ_AT_ONCE = 1_000_000
+"""Numbers of a large array that are read at once."""
 
 VARIABLES: dict[str, tuple[str, str]] = {
     # name: (long name, units); "1" is a pure number in CF. Times are step size times steps.
@@ -31,6 +36,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "sample": ("number of the test sample", "1"),
     "atom": ("number of the atom of the measure", "1"),
     "radius": ("norm of a neuron's weight vector, r = |w|", "1"),
+    "probe": ("norm r at which the potential is given", "1"),
     "draw": ("number of the set of independent draws", "1"),
     "x": ("input of a test sample", "1"),
     "y": ("label of a test sample", "1"),
@@ -52,10 +58,25 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "quadrature_error": ("change of the risk when the quadrature nodes are fourfold", "1"),
     "width_coefficient": ("K, with E R_N = R + K/N for N independent draws", "1"),
     "fluctuation_coefficient": ("part of K that E Var(yhat | s, y) contributes", "1"),
-    "wasserstein": ("W1 distance from the radii of SGD to the law of DD", "1"),
-    "kolmogorov": ("Kolmogorov-Smirnov distance from the radii of SGD to the law of DD", "1"),
+    "wasserstein": ("W1 distance from an invariant of SGD's neurons to its law in DD", "1"),
+    "kolmogorov": ("Kolmogorov-Smirnov distance from an invariant of SGD's neurons to DD", "1"),
     "wasserstein_draws": ("W1 distance from N independent draws of DD to the law of DD", "1"),
     "kolmogorov_draws": ("Kolmogorov-Smirnov distance from N independent draws to DD", "1"),
+    "sgd_mean": ("mean of an invariant over the neurons of SGD", "1"),
+    "dd_mean": ("mean of an invariant over the law of DD", "1"),
+    "delta": ("separation Delta of the two classes", "1"),
+    "risk_min": ("least risk over all measures, inf R, as the stored measure has it", "1"),
+    "gap": ("certified bound on the stored measure's risk less inf R", "1"),
+    "sphere_risk": ("least risk of a point mass, R(delta_{r*})", "1"),
+    "sphere_radius": ("place of the point mass of least risk, r*", "1"),
+    "sphere_margin": ("least Psi(.; delta_{r*}) away from r* less that at r*; >= 0: optimal", "1"),
+    "potential": ("potential Psi(r; .) of the stored measure: rho_t, or the minimiser", "1"),
+    "potential_infinity": ("potential of the minimiser at r = inf", "1"),
+    "sphere_potential": ("potential Psi(r; delta_{r*}) of the best point mass", "1"),
+    "sphere_potential_infinity": ("potential of the best point mass at r = inf", "1"),
+    "delta_low": ("Delta^l, the least Delta at which the best sphere is optimal", "1"),
+    "delta_high": ("Delta^h, the largest Delta at which the best sphere is optimal", "1"),
+    "delta_stable": ("Delta^s, the Delta above which the best sphere is unstable", "1"),
     "steps": ("steps of the time integrator that were accepted", "1"),
     "rejected_steps": ("steps of the time integrator that were rejected", "1"),
     "right_hand_sides": ("evaluations of the velocity field", "1"),
@@ -73,6 +94,7 @@ class Origin:
         settings: the resolved settings that the stage reads, as plain JSON values.
         code: digest of the stage's script and of the modules that it imports.
         digest: digest of code, settings and the digests of all inputs.
+        law_file: digest of the file that `law.file` of the settings names; empty if there is none.
     """
 
     stage: str
@@ -81,6 +103,7 @@ class Origin:
     settings: Mapping[str, Any]
     code: str
     digest: str
+    law_file: str = ""
 
 
 def write(
@@ -155,10 +178,38 @@ def _attributes(title: str, origin: Origin, backend: str) -> dict[str, str]:
     }
 
 
-def read(path: str | Path) -> xr.Dataset:
-    """Read the root group of a file into memory, so that the file can be replaced at once."""
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
+def read(path: str | Path, without: Sequence[str] = ()) -> xr.Dataset:
+    """Read the root group of a file into memory, so that the file can be replaced at once.
+
+    Args:
+        path: the file.
+        without: names of variables that are left out.
+    """
+    with xr.open_dataset(path, engine="netcdf4", drop_variables=list(without)) as dataset:
         return dataset.load()
+
+
+def read_rows(
+    path: str | Path, name: str, dtype: npt.DTypeLike, **labels: object
+) -> npt.NDArray[Any]:
+    """Read one large array, a few rows at a time, so that no other copy of it is made.
+
+    Args:
+        path: the file.
+        name: name of the variable.
+        dtype: type of the result.
+        labels: dimension -> label of the entry that is wanted.
+
+    Returns:
+        The array, without the dimensions that labels were given for.
+    """
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        stored = dataset[name].sel(labels)
+        rows = np.empty(stored.shape, dtype)
+        length = max(1, _READ_AT_ONCE // max(1, rows[:1].size))
+        for start in range(0, len(rows), length):
+            rows[start : start + length] = stored[start : start + length].values
+    return rows
 
 
 def read_tree(path: str | Path) -> xr.DataTree:

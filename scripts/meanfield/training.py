@@ -117,7 +117,7 @@ class Recorder:
 
 
 def train(
-    theta0: NDArray[Any],
+    theta0: Callable[[], NDArray[Any]],
     seed: int,
     setup: Setup,
     *,
@@ -132,7 +132,8 @@ def train(
     alone. The checkpoint is left in place: its results are safe only once they are stored.
 
     Args:
-        theta0: initial parameters, shape (N, D).
+        theta0: gives the initial parameters, shape (N, D); a function, so that they are forgotten
+            once the run has begun.
         seed: key of the samples and the noise.
         setup: the rest of the run.
         checkpoint: where the state goes every `CHECKPOINT_INTERVAL` seconds.
@@ -148,7 +149,7 @@ def train(
         Stopped: `stop` was set.
     """
     recorder = Recorder(setup, lambda risk: progress.advance(0, risk.risk))
-    start = None
+    counted = 0
     arrays = checkpoint.load()
     if arrays is not None and "final" in arrays:
         recorder.restore(arrays)
@@ -157,17 +158,11 @@ def train(
         return recorder.trajectory(arrays["final"])
     if arrays is not None:
         recorder.restore(arrays)
-        start = State(
-            int(arrays["step"]),
-            arrays["theta"],
-            float(arrays["squares"]),
-            int(arrays["recorded"]),
-        )
-        progress.resume(start.step)
-        log.info("seed %d: continued from step %d", seed, start.step)
+        counted = int(arrays["step"])
+        progress.resume(counted)
+        log.info("seed %d: continued from step %d", seed, counted)
     elif checkpoint.discarded:
         log.info("seed %d: the checkpoint was discarded: %s", seed, checkpoint.discarded)
-    counted = start.step if start else 0
     saved = monotonic()
 
     def pulse(step: int, state: Callable[[], State]) -> None:
@@ -181,7 +176,7 @@ def train(
             saved = monotonic()
 
     theta = run(
-        theta0,
+        theta0(),
         neuron=setup.neuron,
         law=setup.law,
         schedule=setup.schedule,
@@ -192,13 +187,23 @@ def train(
         seed=seed,
         precision=setup.precision,
         record=recorder,
-        start=start,
+        start=_take_state(arrays) if arrays else None,
         pulse=pulse,
     )
     progress.advance(setup.snapshot_steps[-1] - counted)
     # The other seeds may have long to go: a kill must not cost this one.
     checkpoint.save({"final": theta} | recorder.arrays())
     return recorder.trajectory(theta)
+
+
+def _take_state(arrays: dict[str, NDArray[Any]]) -> State:
+    """Return the state of a checkpoint, whose parameters nobody else holds then."""
+    return State(
+        int(arrays["step"]),
+        arrays.pop("theta"),
+        float(arrays["squares"]),
+        int(arrays["recorded"]),
+    )
 
 
 class Stopped(RuntimeError):  # noqa: N818 (an outcome of a run, not a mistake)

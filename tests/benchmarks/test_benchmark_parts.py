@@ -1,10 +1,13 @@
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from benchmarks.agreement import AGREEMENT, disagreement
-from benchmarks.block_sizes import ROOT, rewrite
+from benchmarks.block_sizes import ROOT, library_with_block, rewrite
 from benchmarks.machine import describe
 from benchmarks.sgd_problem import ACTIVATION, HIGH, LOW, OFFSET, SLOPE, make_problem
 from benchmarks.sgd_scaling import cases, slopes
@@ -53,9 +56,31 @@ def test_the_block_size_of_a_copy_is_changed(tmp_path):
         (tmp_path / path.name).write_text(path.read_text())
     rewrite(tmp_path, 64)
     text = "".join(path.read_text() for path in tmp_path.glob("*.py"))
-    assert re.findall(r"^BLOCK = (\d+)$", text, re.MULTILINE) == ["64"]
-    with pytest.raises(ValueError, match="one definition of BLOCK"):
+    assert re.findall(r"^STEPS = (\d+)$", text, re.MULTILINE) == ["64"]
+    with pytest.raises(ValueError, match="one definition of STEPS"):
         rewrite(tmp_path / "empty", 64)
+
+
+@pytest.mark.parametrize("block", [8, 64])
+def test_other_block_sizes_give_the_iterates_of_the_reference(block):
+    program = (
+        "import numpy as np\nfrom sgd_runs import run\n"
+        "from meanfield.sgd import engine, reference\n"
+        "a, b = (run(each, neurons=45, dimension=13, step_size=2e-4, snapshot_steps=(5, 133))[0]\n"
+        "        for each in (engine, reference))\n"
+        "from meanfield.sgd.microkernels import STEPS\n"
+        "print(STEPS, np.abs(a - b).max(), np.abs(b[-1] - b[0]).max())\n"
+    )
+    with library_with_block(block) as place:
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+            env={**os.environ, "MEANFIELD_NUMBA_CACHE": str(place / "numba"),
+                 "PYTHONPATH": os.pathsep.join([str(place), str(ROOT / "tests")])},
+        )  # fmt: skip
+    found, error, moved = map(float, done.stdout.split())
+    assert found == block
+    assert error < 1e-12
+    assert moved > 1e-2
 
 
 def test_flips_of_few_neurons_are_allowed_and_errors_of_all_are_not():

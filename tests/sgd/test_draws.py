@@ -1,5 +1,6 @@
 """The compiled twins of the samples: the same bits, at awkward counts, sizes and steps."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meanfield.python_law import PythonLaw
 from meanfield.random import SAMPLE, split_seed
 from meanfield.sampling import sample
 from meanfield.sgd.draws import compiled_draw
 from sample_laws import laws
+from sgd_runs import run
 
 LAWS = laws()
 BLOCK = 8
@@ -57,6 +60,23 @@ def test_the_constants_keep_their_types(law: Any) -> None:
         made = draw.host(1, 64, 8)
         for one, other in zip(draw.constants, made, strict=True):
             assert (type(one), one.dtype, one.ndim) == (type(other), other.dtype, other.ndim)
+
+
+def test_a_python_law_draws_each_block_once(tmp_path: Path) -> None:
+    # Inputs of 320 coordinates: chunks are far shorter than blocks.
+    (tmp_path / "law.py").write_text(
+        "CALLS = []\n"
+        "def draw(generator, count):\n"
+        "    CALLS.append(count)\n"
+        "    x = generator.normal(size=(count, 320))\n"
+        "    return x, x[:, 0]\n"
+    )
+    law = PythonLaw(str(tmp_path / "law.py"), "draw", 320)
+    calls = law._draw.__globals__["CALLS"]
+    steps, before = 5 * 512 + 17, len(calls)
+    for seed in (1, 2):
+        run(law=law, neurons=3, step_size=1e-6, seed=seed, snapshot_steps=(1500, steps))
+    assert len(calls) - before == 2 * -(-steps // 1024)
 
 
 def test_only_laws_are_drawn_from() -> None:

@@ -11,6 +11,7 @@ from meanfield.random import NOISE, SAMPLE, normals
 from meanfield.sampling import sample
 from meanfield.schedules import Constant, Power
 from meanfield.sgd.reference import Divergence, run
+from plain_network import network
 
 LAW = IsotropicGaussians(5, 0.4)
 BUMP = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
@@ -56,7 +57,7 @@ def test_records_copies_at_the_steps_asked_for():
     assert np.isfinite(after).all()
     # At this step size the weights hardly move, so the means are those of the initial network.
     x, y = sample(LAW, 2, 0, 300, SAMPLE, np.float64)
-    squares = (y - Ridge(BUMP).network(theta, x)) ** 2
+    squares = (y - network(Ridge(BUMP), theta, x)) ** 2
     assert np.isnan(seen[0][2])
     assert seen[1][2] == pytest.approx(squares[:3].mean(), rel=1e-5)
     assert seen[2][2] == pytest.approx(squares[3:].mean(), rel=1e-5)

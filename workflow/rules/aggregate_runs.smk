@@ -3,6 +3,7 @@ rule aggregate_runs:
     input:
         run_sgd=results_of("run_sgd", stage="aggregate_runs"),
         solve_dd=results_of("solve_dd", stage="aggregate_runs"),
+        minimize_risk=results_of("minimize_risk", stage="aggregate_runs"),
     output:
         aggregate=f"{RESULTS}/{{experiment}}.nc",
     log:

@@ -22,7 +22,15 @@ wildcard_constraints:
 
 def figures_of(stage):
     """Pattern of the names of the figures that a stage draws; it matches nothing if there is none."""
-    names = [name for name, job in PLAN.figures.items() if job.stage == stage]
+    return _one_of(name for name, job in PLAN.figures.items() if job.stage == stage)
+
+
+def films():
+    """Pattern of the names of all films."""
+    return _one_of(PLAN.films)
+
+
+def _one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
@@ -37,6 +45,8 @@ def job_of(stage):
     def find(wildcards):
         if "figure" in wildcards.keys():
             return PLAN.figures[wildcards.figure]
+        if "film" in wildcards.keys():
+            return PLAN.films[wildcards.film]
         return PLAN.find(stage, **wildcards)
 
     return find

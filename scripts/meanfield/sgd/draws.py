@@ -13,7 +13,7 @@ filled up with zeros.
 """
 
 from collections.abc import Callable
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from meanfield.compiled import compiler
 from meanfield.laws import AnisotropicGaussians, DataSet, GaussianTeacher, IsotropicGaussians
 from meanfield.python_law import PythonLaw
 from meanfield.random import LABEL, SAMPLE, fill_labels, fill_normals, split_seed
-from meanfield.sampling import sample
+from meanfield.sampling import python_samples, teacher_labels
 
 njit = compiler(__file__)
 
@@ -86,7 +86,7 @@ def _teacher(law: GaussianTeacher, dtype: npt.DTypeLike) -> Draw:
         noise = np.empty((4, count), dtype=np.float32)
         _normals(x, seed, _SAMPLE, first_step)
         _normals(noise, seed, _LABEL, first_step)
-        labels = law.label(x.T, noise[0]).astype(dtype)
+        labels = teacher_labels(law, x.T, noise[0]).astype(dtype)
         return np.int64(law.dimension), labels, np.uint64(first_step)
 
     return Draw(fill_teacher, host(0, 0, 0), host)
@@ -99,8 +99,12 @@ def _data_set(law: DataSet, dtype: npt.DTypeLike) -> Draw:
 
 @compiled_draw.register
 def _python(law: PythonLaw, dtype: npt.DTypeLike) -> Draw:
+    # Chunks are shorter than the law's blocks: the last block is kept, so that each is drawn once.
+    # A run has its own Draw, and with it its own cache.
+    block = lru_cache(maxsize=1)(law.block)
+
     def host(seed: int, first_step: int, count: int) -> tuple[Any, ...]:
-        x, y = sample(law, seed, first_step, count, SAMPLE)
+        x, y = python_samples(block, law.dimension, seed, first_step, count, SAMPLE)
         return x, y.astype(dtype), np.uint64(first_step)
 
     return Draw(fill_chunk, host(0, 0, 0), host)

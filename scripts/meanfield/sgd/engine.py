@@ -21,7 +21,7 @@ from meanfield.sgd.draws import compiled_draw
 from meanfield.sgd.microkernels import BLOCK
 from meanfield.sgd.noise import advance_noisy
 from meanfield.sgd.panels import Panels, copy, pack, unpack
-from meanfield.sgd.reference import Divergence, Precision, Recorder, check_run
+from meanfield.sgd.reference import Divergence, Precision, Recorder, all_finite, check_run
 
 _CHUNK_BYTES = 2**18
 """Compiled code cannot be interrupted, so it comes up for air after as many bytes of inputs; they
@@ -152,7 +152,8 @@ def run(
                    + sqrt(4 s_k / beta) g_ik,   g_ik ~ N(0, I_D)
 
     Equal to the reference up to rounding.  The interpreter lock is released, so runs with other
-    seeds may share the process in threads.
+    seeds may share the process in threads.  Memory: three times the parameters at a snapshot, twice
+    between them, if nobody else holds theta0 and the records.
 
     Args:
         theta0: initial parameters (N, D), finite.
@@ -189,11 +190,11 @@ def run(
     state = start or State(0, theta, 0.0, 0)
     panels = pack(state.theta.astype(theta.dtype, copy=False), neuron)
     step, squares, recorded = state.step, state.squares, state.recorded
-    before = snapshots[recorded - 1] if recorded else 0
-    del theta, state  # the panels hold the network now
+    reached, before = panels, snapshots[recorded - 1] if recorded else 0
+    del theta0, theta, start, state  # the panels hold the network now
     for number in range(recorded, len(snapshots)):
         # Blocks start at multiples of BLOCK whatever the snapshots: one that falls inside a block
-        # is finished on a copy, and the run goes on from the block's start.
+        # is finished on a copy, and the run goes on from the block's start; the last needs no copy.
         snapshot = snapshots[number]
         boundary = snapshot // BLOCK * BLOCK
         while step < boundary:
@@ -202,17 +203,18 @@ def run(
             step = target
             if pulse is not None:
                 pulse(step, partial(_state, panels, step, squares, number))
-        reached = panels
         if snapshot > boundary:
-            reached = copy(panels)
+            reached = panels if number == len(snapshots) - 1 else copy(panels)
             squares = runner.advance(reached, boundary, snapshot, before, squares)
         theta = unpack(reached)
-        if not np.isfinite(theta).all():
+        reached = panels
+        if not all_finite(theta):
             raise Divergence(snapshot, seed, step_size)
         steps = snapshot - before
-        record(snapshot, theta.copy(), squares / steps if steps else np.nan)
+        record(snapshot, theta, squares / steps if steps else np.nan)
         before, squares = snapshot, 0.0
-    return theta
+        del theta  # it is the recorder's
+    return unpack(panels)
 
 
 def _state(panels: Panels, step: int, squares: float, recorded: int) -> State:

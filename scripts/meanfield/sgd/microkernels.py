@@ -17,25 +17,18 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from meanfield.compiled import compiler
-from meanfield.sgd.vectors import (
-    BYTES,
-    Vector,
-    element_address,
-    keep_apart,
-    lanes_of,
-    representation,
-    splat,
-    vector_call,
-    vector_constant,
-)
+from meanfield.compiled import compiler, keep_apart
+from meanfield.sgd.memory import element_address, lanes_of
+from meanfield.sgd.vectors import BYTES, Vector, representation, splat, vector_call, vector_constant
 
 njit = compiler(__file__)
 
 TILE = 32
 """Neurons of a row, two vectors of float32."""
-BLOCK = 32
-"""Samples of a block, and the length of a row of factors."""
+STEPS = 32
+"""Samples of a block, at most 64: sets of them are the bits of a word."""
+BLOCK = max(STEPS, TILE)
+"""Length of a row of factors, one a sample of a block: whole vectors of them for `gram`."""
 
 
 def _has_wide_registers() -> bool:
@@ -50,7 +43,9 @@ def _has_wide_registers() -> bool:
 _INPUTS, _SAMPLES, _VECTORS = (10, 8, 2) if _has_wide_registers() else (6, 6, 1)
 
 
-def _make_tile(rows: int, *, chosen: bool, between: int, across: int) -> Any:
+def _make_tile(
+    rows: int, *, chosen: bool, between: int, across: int, row_length: int = TILE
+) -> Any:  # fmt: skip
     """Return the operation out[r] (+)= sum_j factor[j between + r across] source[j], r < rows.
 
     It works on the first _VECTORS vectors of each row.
@@ -61,6 +56,7 @@ def _make_tile(rows: int, *, chosen: bool, between: int, across: int) -> Any:
             j runs from 0 on.
         between: distance of the factors of consecutive j.
         across: distance of the factors of consecutive r.
+        row_length: distance of consecutive rows of ``out`` and of ``source``.
     """
 
     def generate(out: Any, source: Any, factor: Any) -> Any:
@@ -75,7 +71,7 @@ def _make_tile(rows: int, *, chosen: bool, between: int, across: int) -> Any:
             cells = [(r, v) for r in range(rows) for v in range(_VECTORS)]
 
             def address(base: Any, row: int, v: int) -> Any:
-                shift = ir.Constant(word, row * TILE + v * kind.lanes)
+                shift = ir.Constant(word, row * row_length + v * kind.lanes)
                 return builder.bitcast(builder.gep(base, [shift]), whole.as_pointer())
 
             zero = vector_constant(0.0, kind)
@@ -91,7 +87,7 @@ def _make_tile(rows: int, *, chosen: bool, between: int, across: int) -> Any:
             state = builder.phi(word)
             totals = [builder.phi(whole) for _ in cells]
             j = builder.cttz(state, ir.Constant(ir.IntType(1), 1)) if chosen else state
-            here = builder.gep(origin, [builder.mul(j, ir.Constant(word, TILE))])
+            here = builder.gep(origin, [builder.mul(j, ir.Constant(word, row_length))])
             coefficients = builder.gep(factors, [builder.mul(j, ir.Constant(word, between))])
             inputs = [builder.load(address(here, 0, v), align=BYTES) for v in range(_VECTORS)]
             ends = []
@@ -139,6 +135,30 @@ _more_2 = _make_tile(2, chosen=True, between=BLOCK, across=1)
 _inputs = _make_tile(_INPUTS, chosen=True, between=1, across=BLOCK)
 _inputs_2 = _make_tile(2, chosen=True, between=1, across=BLOCK)
 _inputs_1 = _make_tile(1, chosen=True, between=1, across=BLOCK)
+_gram = _make_tile(_SAMPLES, chosen=False, between=BLOCK, across=1, row_length=BLOCK)
+_gram_2 = _make_tile(2, chosen=False, between=BLOCK, across=1, row_length=BLOCK)
+
+
+@njit
+def gram(out: Any, x: Any, start: int, inputs: int) -> None:
+    """out[k, l] = sum_j x[j, k] x[j, l] for k < STEPS: G = X X^T.
+
+    Args:
+        out: array that holds the rows out[k], of BLOCK numbers, aligned.
+        x: array that holds the rows x[j], of BLOCK numbers.
+        start: element of it at which they start.
+        inputs: their number, at least 1.
+    """
+    keep_apart()
+    width = _VECTORS * lanes_of(out)
+    for shift in range(0, BLOCK, width):
+        k = 0
+        while k + _SAMPLES <= STEPS:
+            _gram(out, k * BLOCK + shift, x, start + shift, x, start + k, inputs)
+            k += _SAMPLES
+        while k < STEPS:
+            _gram_2(out, k * BLOCK + shift, x, start + shift, x, start + k, inputs)
+            k += 2
 
 
 @njit
@@ -146,7 +166,7 @@ def combine(
     out: Any, out_index: int, outs: int, source: Any, source_index: int, count: int,
     factor: Any, factor_index: int,
 ) -> None:  # fmt: skip
-    """out[k] = sum_{j < count} factor[j, k] source[j] for k < outs: H = X W, and G = X X^T.
+    """out[k] = sum_{j < count} factor[j, k] source[j] for k < outs: H = X W.
 
     Args:
         out: array or pointer that holds the rows out[k], one after the other, aligned.

@@ -10,9 +10,10 @@ import numpy as np
 
 from meanfield.compiled import compiler
 from meanfield.random import NOISE, four_normals, philox
-from meanfield.sgd.blocks import finish_outer, predict, scale_rows
+from meanfield.sgd.blocks import scale_rows
+from meanfield.sgd.forward import finish_outer, predict
+from meanfield.sgd.memory import pointer_or_none, pointer_to
 from meanfield.sgd.microkernels import BLOCK, TILE, add_inputs, combine
-from meanfield.sgd.vectors import pointer_or_none, pointer_to
 
 njit = compiler(__file__)
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from meanfield.activations import Pieces
 from meanfield.neurons import Neuron, Perceptron
+from meanfield.sgd.memory import aligned
 from meanfield.sgd.microkernels import BLOCK, TILE
-from meanfield.sgd.vectors import BYTES, aligned
+from meanfield.sgd.vectors import BYTES
 
 
 class Panels(NamedTuple):

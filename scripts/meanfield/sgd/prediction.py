@@ -8,12 +8,16 @@ import numpy.typing as npt
 from meanfield.compiled import compiler
 from meanfield.neurons import Neuron
 from meanfield.sgd.activation_kernels import compiled_activation
-from meanfield.sgd.blocks import predict
+from meanfield.sgd.forward import predict
+from meanfield.sgd.memory import pointer_or_none, pointer_to
 from meanfield.sgd.microkernels import BLOCK, TILE, combine
 from meanfield.sgd.panels import pack
-from meanfield.sgd.vectors import pointer_or_none, pointer_to
 
 njit = compiler(__file__)
+
+_NEURONS = 8192
+"""Neurons packed at once, since a large network has no room for a copy of itself.  The sums over
+so many are added up in float64."""
 
 
 def network(
@@ -39,16 +43,17 @@ def network(
             f"network needs theta (N, D) and x (n, d) that fit {type(neuron).__name__}, "
             f"got shapes {theta.shape} and {x.shape}"
         )
-    outputs = np.empty(len(x))
+    outputs = np.zeros(len(x))
     inputs = np.ascontiguousarray(x, dtype=theta.dtype)
-    _outputs(pack(theta, neuron), inputs, compiled_activation(neuron.activation, theta.dtype),
-             outputs)  # fmt: skip
-    return outputs
+    activation = compiled_activation(neuron.activation, theta.dtype)
+    for start in range(0, len(theta), _NEURONS):
+        _add_outputs(pack(theta[start : start + _NEURONS], neuron), inputs, activation, outputs)
+    return outputs / len(theta)
 
 
 @njit
-def _outputs(panels: Any, inputs: Any, activation: Any, outputs: Any) -> None:
-    """Write the output for each row of ``inputs``."""
+def _add_outputs(panels: Any, inputs: Any, activation: Any, outputs: Any) -> None:
+    """Add sum_i sigma_*(x; theta_i) for each row of ``inputs``."""
     rows, below = panels.rows, panels.inputs * TILE
     zero, one = rows.dtype.type(0), rows.dtype.type(1)
     x = panels.x[: panels.inputs * BLOCK].reshape((panels.inputs, BLOCK))
@@ -66,4 +71,4 @@ def _outputs(panels: Any, inputs: Any, activation: Any, outputs: Any) -> None:
                 pointer_to(panels.g), 0, pointer_or_none(panels.outer), zero, one,
                 pointer_to(panels.mask), pointer_to(panels.sums), activation,
             )  # fmt: skip
-            outputs[start + k] = total / rows.dtype.type(panels.neurons)
+            outputs[start + k] += np.float64(total)

@@ -43,7 +43,10 @@ class Divergence(ArithmeticError):  # noqa: N818 (an outcome of a run, not a mis
 
 
 class Plan(NamedTuple):
-    """Checked arguments of a run: initial parameters in its precision, and snapshot steps."""
+    """Checked arguments of a run: initial parameters in its precision, and snapshot steps.
+
+    The parameters are not to be changed: where they had the precision, they are the caller's.
+    """
 
     theta: npt.NDArray[Any]
     snapshots: tuple[int, ...]
@@ -63,21 +66,21 @@ def check_run(
     """Check the arguments of `run`, see there.
 
     Returns:
-        The initial parameters copied to the run's precision, and the snapshot steps as integers.
+        The initial parameters in the run's precision, and the snapshot steps as integers.
 
     Raises:
         ValueError: an argument has the wrong shape, range or order.
     """
     if precision not in ("float32", "float64"):
         raise ValueError(f"precision must be 'float32' or 'float64', got {precision!r}")
-    theta = np.array(theta0, dtype=precision, order="C")
+    theta = np.asarray(theta0, dtype=precision, order="C")
     parameters = neuron.parameters(law.dimension)
     if theta.ndim != 2 or len(theta) == 0 or theta.shape[1] != parameters:
         raise ValueError(
             f"theta0 must have shape (neurons, {parameters}) with at least one neuron, "
             f"got {np.shape(theta0)}"
         )
-    if not np.isfinite(theta).all():
+    if not all_finite(theta):
         raise ValueError(f"theta0 must be finite in {precision}, got values that are not")
     if not (np.isfinite(step_size) and step_size > 0):
         raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
@@ -95,6 +98,11 @@ def check_run(
         )
     split_seed(seed)
     return Plan(theta, snapshots)
+
+
+def all_finite(values: npt.NDArray[Any]) -> bool:
+    """Say whether all of some numbers, at least one, are finite, without an array of answers."""
+    return bool(np.isfinite(values.min()) and np.isfinite(values.max()))
 
 
 def run(
@@ -145,6 +153,7 @@ def run(
     theta, snapshots = check_run(
         theta0, neuron, law, step_size, decay, inverse_temperature, snapshot_steps, seed, precision
     )
+    theta = theta.copy()
     number = theta.dtype.type
     step = 0
     for snapshot in snapshots:
@@ -169,7 +178,7 @@ def run(
                         noise = normals(seed, NOISE, step, 1, theta.size).reshape(theta.shape)
                         theta += scale * noise.astype(theta.dtype)
                     step += 1
-        if not np.isfinite(theta).all():
+        if not all_finite(theta):
             raise Divergence(step, seed, step_size)
         with np.errstate(over="ignore"):
             mean = float(np.mean(np.square(residuals))) if residuals else np.nan

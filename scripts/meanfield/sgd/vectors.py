@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, register_model
@@ -56,24 +55,6 @@ def vector_constant(value: float, kind: Any) -> Any:
     """Return the constant vector of one number, rounded to the type of the lanes."""
     rounded = float(np.dtype(str(kind.dtype)).type(value))
     return ir.Constant(representation(kind), [rounded] * kind.lanes)
-
-
-def element_address(
-    context: Any, builder: Any, base_type: Any, place: Sequence[Any], to: Any
-) -> Any:
-    """Generate the address of an element, counted from the first one of an array or a pointer.
-
-    Args:
-        context: of the compiler.
-        builder: of the compiler.
-        base_type: type of an array in C order, or of a pointer from `pointer_to`.
-        place: the array or pointer, and the number of the element.
-        to: type of what the address shall point to.
-    """
-    base, index = place
-    if not isinstance(base_type, types.CPointer):
-        base = context.make_array(base_type)(context, builder, base).data
-    return builder.bitcast(builder.gep(base, [index]), to.as_pointer())
 
 
 def _lanewise(count: int, generate: Callable[..., Any]) -> Any:
@@ -202,30 +183,6 @@ def make_polynomial(single: Sequence[float], double: Sequence[float]) -> Any:
     return intrinsic(polynomial)
 
 
-def _load(typing_context: Any, array: Any, index: Any) -> Any:
-    """Type and generate the load of the vector that starts at an aligned element."""
-    kind = Vector(array.dtype)
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = element_address(context, builder, array, arguments, representation(kind))
-        return builder.load(address, align=BYTES)
-
-    return kind(array, types.intp), emit
-
-
-def _store(typing_context: Any, array: Any, index: Any, v: Any) -> Any:
-    """Type and generate the store of a vector from an aligned element on."""
-    if not isinstance(v, Vector) or v.dtype != array.dtype:
-        return None
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = element_address(context, builder, array, arguments[:2], representation(v))
-        builder.store(arguments[2], address, align=BYTES)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, v), emit
-
-
 def _broadcast(typing_context: Any, scalar: Any) -> Any:
     """Type and generate the vector whose lanes all hold a float32 or float64 scalar."""
     if scalar not in (types.float32, types.float64):
@@ -236,51 +193,6 @@ def _broadcast(typing_context: Any, scalar: Any) -> Any:
         return splat(builder, arguments[0], kind)
 
     return kind(scalar), emit
-
-
-def _broadcast_element(typing_context: Any, array: Any, index: Any) -> Any:
-    """Type and generate the vector whose lanes all hold one element."""
-    kind = Vector(array.dtype)
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        scalar = representation(kind).element
-        place = element_address(context, builder, array, arguments, scalar)
-        return splat(builder, builder.load(place), kind)
-
-    return kind(array, types.intp), emit
-
-
-def _pointer_to(typing_context: Any, array: Any) -> Any:
-    """Type and generate the pointer to the first element of an array in C order.
-
-    Unlike an array it is one word, and nobody counts references to it; the array must outlive it.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(array)(context, builder, arguments[0]).data
-
-    return types.CPointer(array.dtype)(array), emit
-
-
-def _pointer_or_none(typing_context: Any, array: Any) -> Any:
-    """Type and generate `pointer_to` an array, or None for None."""
-    if isinstance(array, types.Array):
-        return _pointer_to(typing_context, array)
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.get_dummy_value()
-
-    return types.none(array), emit
-
-
-def _lanes_of(typing_context: Any, array: Any) -> Any:
-    """Type and generate the number of elements in a vector of an array's or pointer's."""
-    lanes = Vector(array.dtype).lanes
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.get_constant(types.intp, lanes)
-
-    return types.intp(array), emit
 
 
 def _tree_sum(typing_context: Any, v: Any) -> Any:
@@ -307,74 +219,5 @@ def _tree_sum(typing_context: Any, v: Any) -> Any:
     return v.dtype(v), emit
 
 
-def _store_active(typing_context: Any, active: Any, index: Any, v: Any, w: Any) -> Any:
-    """Type and generate the store of bits, as uint16, that say where v or w is not zero."""
-    if not isinstance(v, Vector) or v != w or active.dtype != types.uint16:
-        return None
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        half = ir.IntType(16)
-        zero = vector_constant(0.0, v)
-        # "Unordered": a NaN counts as not zero.
-        first, second = (builder.fcmp_unordered("!=", each, zero) for each in arguments[2:])
-        bits = builder.bitcast(builder.or_(first, second), ir.IntType(v.lanes))
-        address = element_address(context, builder, active, arguments[:2], half)
-        builder.store(builder.zext(bits, half) if v.lanes < 16 else bits, address)
-        return context.get_dummy_value()
-
-    return types.void(active, types.intp, v, w), emit
-
-
-def _active_bits(typing_context: Any, active: Any, index: Any, count: Any) -> Any:
-    """Type and generate the int64 whose bit k says whether number k from ``index`` on is not 0.
-
-    The literal ``count`` is the number of bits, at most 64.
-    """
-    if active.dtype != types.uint16 or not isinstance(count, types.IntegerLiteral):
-        return None
-    length = count.literal_value
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        whole = ir.VectorType(ir.IntType(16), length)
-        address = element_address(context, builder, active, arguments[:2], whole)
-        zero = ir.Constant(whole, [0] * length)
-        lanes = builder.icmp_unsigned("!=", builder.load(address, align=2), zero)
-        bits = builder.bitcast(lanes, ir.IntType(length))
-        return builder.zext(bits, ir.IntType(64)) if length < 64 else bits
-
-    return types.int64(active, types.intp, count), emit
-
-
-def _keep_apart(typing_context: Any) -> Any:
-    """Keep the function that contains this from being copied into its callers.
-
-    Large kernels then are optimized once, which halves the time that compilation takes.
-    """
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.none(), emit
-
-
-keep_apart: Any = intrinsic(_keep_apart)
-store_active: Any = intrinsic(_store_active)
-active_bits: Any = intrinsic(prefer_literal=True)(_active_bits)
 tree_sum: Any = intrinsic(_tree_sum)
-load: Any = intrinsic(_load)
-store: Any = intrinsic(_store)
 broadcast: Any = intrinsic(_broadcast)
-broadcast_element: Any = intrinsic(_broadcast_element)
-pointer_to: Any = intrinsic(_pointer_to)
-pointer_or_none: Any = intrinsic(_pointer_or_none)
-lanes_of: Any = intrinsic(_lanes_of)
-
-
-def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return an array of zeros in C order whose first element is aligned for vectors."""
-    kind = np.dtype(dtype)
-    size = int(np.prod(shape)) * kind.itemsize
-    raw = np.zeros(size + BYTES, np.uint8)
-    start = -raw.ctypes.data % BYTES
-    return raw[start : start + size].view(kind).reshape(shape)

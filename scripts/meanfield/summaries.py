@@ -1,0 +1,47 @@
+"""What the aggregate and the figures ask of stored runs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+ABSOLUTE_OFFSET = "|b|"
+"""Label of |b| among the invariants: where neurons with b and -b are both of use, its mean says
+what that of b hides."""
+
+
+def with_absolute_offset(omega: xr.DataArray) -> xr.DataArray:
+    """Return invariants with |b| after them where there is a b; else as they are."""
+    if "b" not in omega.invariant.values:
+        return omega
+    size = abs(omega.sel(invariant=["b"])).assign_coords(invariant=[ABSOLUTE_OFFSET])
+    return xr.concat([omega, size], dim="invariant")
+
+
+def network_risk(sgd: xr.Dataset) -> xr.DataArray:
+    """Return the risk R_N of SGD's networks by the less noisy of the two ways it is known.
+
+    The sum of its parts where the law and the neuron have a reduction, else the mean over the test
+    set, whose error is far larger.
+    """
+    parts = sgd.reduced_risk + sgd.fluctuation
+    return parts.where(parts.notnull(), sgd.risk)
+
+
+def width(sgd: xr.Dataset) -> int:
+    """Return the number N of neurons of a point; others of the aggregate may be wider."""
+    return int(np.isfinite(sgd.omega.isel(seed=0, time=0, invariant=0)).sum())
+
+
+def groups_of(tree: xr.DataTree, point: str) -> dict[str, xr.Dataset]:
+    """Return the groups of an aggregate that hold a point, at that point."""
+    return {
+        name: group.to_dataset().sel(point=point)
+        for name, group in tree.children.items()
+        if point in group.point.values
+    }
+
+
+def swept_words(swept: Mapping[str, object]) -> str:
+    """Return swept settings in words, as in `law.delta = 0.5, sgd.neurons = 80`."""
+    return ", ".join(f"{key} = {value}" for key, value in swept.items())

@@ -1,0 +1,105 @@
+"""The stage stores minima and spheres, at one Delta or along a list, and tells what is coarse."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from aggregate_runs import by_point
+from meanfield.functionals import potential, risk
+from meanfield.laws import make_law
+from meanfield.measure import Measure
+from meanfield.neurons import make_neuron
+from meanfield.problem import make_problem
+from meanfield.store import Origin, read
+from minimize_risk import main
+
+SETTINGS: dict[str, Any] = {
+    "law": {"kind": "isotropic_gaussians", "dimension": 40, "delta": 0.5},
+    "neuron": {
+        "kind": "ridge",
+        "activation": {
+            "kind": "piecewise_linear",
+            "knots": [0.5, 1.5],
+            "values": [-2.5, 7.5],
+            "left_slope": 0.0,
+            "right_slope": 0.0,
+        },
+    },
+    "statics": {
+        "nodes": 16,
+        "tolerance": 1e-9,
+        "grid": None,
+        "scale": 1.0,
+        "box": {},
+        "deltas": None,
+    },
+}
+
+
+def run(path: Path, **statics: Any) -> xr.Dataset:
+    settings = SETTINGS | {"statics": SETTINGS["statics"] | statics}
+    origin = Origin("minimize_risk", "one", "base", settings, "0" * 16, "0" * 16)
+    main(settings=settings, origin=origin, statics=path / "statics.nc")
+    return read(path / "statics.nc")
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    return run(tmp_path_factory.mktemp("single"))
+
+
+def test_the_stored_measure_has_the_stored_risk_and_potential(single: xr.Dataset) -> None:
+    problem = make_problem(make_law(SETTINGS["law"]), make_neuron(SETTINGS["neuron"]), 16)
+    measure = Measure(single.omega.values, single.mass.values)
+    assert float(single.risk_min) == pytest.approx(float(risk(problem, measure)), abs=1e-14)
+    assert float(single.risk_min) == pytest.approx(0.03089, abs=5.1e-6)
+    assert float(single.gap) <= 1e-9
+    radii = single.radius.values[:, np.newaxis]
+    np.testing.assert_allclose(single.potential, potential(problem, measure, radii), atol=1e-14)
+    # Optimal: the potential is nowhere below its level on the atoms, infinity among them.
+    level = float(measure.mass @ potential(problem, measure, measure.omega))
+    assert float(single.potential.min()) >= level - 1e-9
+    assert float(single.potential_infinity) == pytest.approx(level, abs=1e-9)
+
+
+def test_the_sphere_fails_lemma_1_between_the_thresholds_and_one(single: xr.Dataset) -> None:
+    assert float(single.sphere_risk) > float(single.risk_min) + 0.01
+    assert float(single.sphere_margin) < 0
+    assert single.sphere_radius.dims == ("invariant",)
+    thresholds = [float(single[f"delta_{name}"]) for name in ("low", "high", "stable")]
+    np.testing.assert_allclose(thresholds, (0.02982, 0.43101, 0.44244), atol=6e-6)
+    assert single.sphere_potential.sizes == {"radius": 1001}
+    assert float(single.width_coefficient) == pytest.approx(15.1, abs=0.05)
+
+
+def test_a_list_of_deltas_in_one_job(single: xr.Dataset, tmp_path: Path) -> None:
+    listed = run(tmp_path, deltas={"start": 0.3, "stop": 0.9, "count": 4})
+    np.testing.assert_allclose(listed.delta, [0.3, 0.5, 0.7, 0.9])
+    assert listed.risk_min.dims == ("delta",)
+    assert listed.omega.dims == ("delta", "atom", "invariant")
+    atoms = listed.mass.notnull().sum("atom").values
+    assert list(atoms) == [1, 2, 3, 3]
+    np.testing.assert_allclose(listed.mass.sum("atom"), 1, atol=1e-12)
+    at_half = listed.isel(delta=1)
+    for name in ("risk_min", "sphere_risk", "sphere_margin", "potential_infinity"):
+        assert float(at_half[name]) == pytest.approx(float(single[name]), abs=1e-9)
+    assert listed.delta_low.dims == ()
+    assert by_point({"one": listed, "two": listed}).risk_min.dims == ("point", "delta")
+
+
+def test_too_few_nodes_and_an_unreached_tolerance_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "meanfield"):
+        run(tmp_path, nodes=2)
+    assert "raise statics.nodes, now 2" in caplog.text
+
+
+def test_a_box_bounds_the_radius(tmp_path: Path) -> None:
+    bounded = run(tmp_path, box={"r": [0.0, 5.0]})
+    assert float(bounded.omega.max()) == 5.0
+    assert "potential_infinity" not in bounded

@@ -1,0 +1,30 @@
+rule plot_figure_2:
+    """Draw Figure 2: the risk that SGD reaches, and the least there is, against Δ."""
+    input:
+        aggregate=result_of("aggregate_runs", stage="plot_figure_2"),
+    output:
+        pictures=expand(
+            "{results}/figures/{{figure}}.{format}",
+            results=RESULTS,
+            format=config["figure_formats"],
+        ),
+        table=f"{RESULTS}/figures/{{figure}}.csv",
+        alt_text=f"{RESULTS}/figures/{{figure}}.txt",
+    log:
+        f"{RESULTS}/logs/{{figure}}/plot_figure_2.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{figure}}/plot_figure_2.tsv"
+    wildcard_constraints:
+        figure=figures_of("plot_figure_2"),
+    conda:
+        "../../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        origin=origin_of("plot_figure_2"),
+    message:
+        "Drawing {wildcards.figure}"
+    script:
+        "../../scripts/plot_figure_2.py"
