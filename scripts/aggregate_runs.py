@@ -66,7 +66,7 @@ def _collected(run: xr.Dataset) -> xr.Dataset:
     them. So do potentials at a list of Delta, which all points of a sweep would repeat.
     """
     left = {"theta", "theta_path"} & set(run.variables)
-    left |= {name for name in run.data_vars if {"delta", "radius"} <= set(run[name].dims)}
+    left |= {str(name) for name in run.data_vars if {"delta", "radius"} <= set(run[name].dims)}
     return run.drop_vars(left)
 
 
