@@ -39,6 +39,9 @@ class Asymptote(NamedTuple):
 class RadialMean(Hashable, Protocol):
     """A spherical mean g that can be tabulated."""
 
+    def __hash__(self) -> int:
+        """Return a hash: equal means share a table."""
+
     @property
     def kink_at_zero(self) -> bool:
         """Whether sigma has a knot at 0."""
