@@ -146,7 +146,8 @@ class PythonLawSettings(Section):
     """A law of your own: a Python function draw(generator, count) that returns (x, y).
 
     It gets a NumPy generator, from which all its randomness must come, and a number of samples n;
-    it returns inputs (n, d) and labels (n,).
+    it returns inputs (n, d) and labels (n,). Seeds call it at the same time, in threads, so it must
+    not write to arrays of its module.
     """
 
     kind: Literal["python"] = setting("The law of the data.", allowed="`python`")
