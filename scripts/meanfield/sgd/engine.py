@@ -201,6 +201,7 @@ def run(
     for number in range(recorded, len(snapshots)):
         # Blocks start at multiples of BLOCK whatever the snapshots: one that falls inside a block
         # is finished on a copy, and the run goes on from the block's start; the last needs no copy.
+        # With noise every step is a block.
         snapshot = snapshots[number]
         boundary = snapshot // runner.block * runner.block
         while step < boundary:
