@@ -96,7 +96,8 @@ class GaussianTeacherSettings(Section):
     )
     coefficients: Numbers = setting(
         "Weight of the link of each of the first coordinates: one for a single-index teacher.",
-        allowed="a list of numbers from -1e6 to 1e6, at least one, at most as many as the dimension",
+        allowed="a list of numbers from -1e6 to 1e6, at least one, at most as many as the "
+        "dimension",
         unit="1",
         symbol="cⱼ",
         default=(1.0,),
