@@ -227,7 +227,7 @@ def recorded_digest(path: str | Path) -> str | None:
     """Return the digest that a result carries, or None when it carries none.
 
     NetCDF files carry it as an attribute, figures and tables as the text of `stamp` in their
-    metadata, which PDF, SVG, PNG and CSV all keep uncompressed.
+    metadata, which PDF, SVG, PNG, GIF and CSV all keep uncompressed.
     """
     file = Path(path)
     if file.suffix == ".nc":
