@@ -65,9 +65,8 @@ def _collected(run: xr.Dataset) -> xr.Dataset:
     Parameters stay in the run's own file: they are most of it, and no figure of the measure needs
     them. So do potentials at a list of Delta, which all points of a sweep would repeat.
     """
-    left = {"theta", "theta_path"} & set(run.variables)
-    left |= {str(name) for name in run.data_vars if {"delta", "radius"} <= set(run[name].dims)}
-    return run.drop_vars(left)
+    repeated = [name for name in run.data_vars if {"delta", "radius"} <= set(run[name].dims)]
+    return run.drop_vars(["theta", "theta_path", *repeated], errors="ignore")
 
 
 def report(point: str, sgd: xr.Dataset, dd: xr.Dataset, comparison: xr.Dataset) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
+from scipy.special import roots_legendre
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +27,7 @@ def gauss_legendre(count: int) -> Rule:
         The rule, nodes increasing.
     """
     _check_count(count)
-    nodes, weights = np.polynomial.legendre.leggauss(count)
+    nodes, weights = roots_legendre(count)
     return Rule((1 + nodes) / 2, weights / weights.sum())
 
 

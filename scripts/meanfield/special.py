@@ -4,7 +4,7 @@ U is the first coordinate of a uniform point of the sphere S^(d-1). A ridge neur
 the rotations of its weight depends on the data through g(||w|| ||x||) alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -36,7 +36,7 @@ class Asymptote(NamedTuple):
     decay: float
 
 
-class RadialMean(Protocol):
+class RadialMean(Hashable, Protocol):
     """A spherical mean g that can be tabulated."""
 
     def __hash__(self) -> int:

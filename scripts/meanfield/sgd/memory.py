@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from meanfield.sgd.vectors import BYTES, Vector, representation, splat, vector_constant
+from meanfield.sgd.vectors import BYTES, Vector, representation, splat
 
 
 def element_address(
@@ -109,11 +109,14 @@ def _store_active(typing_context: Any, active: Any, index: Any, v: Any, w: Any) 
         return None
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        half = ir.IntType(16)
-        zero = vector_constant(0.0, v)
-        # "Unordered": a NaN counts as not zero.
-        first, second = (builder.fcmp_unordered("!=", each, zero) for each in arguments[2:])
-        bits = builder.bitcast(builder.or_(first, second), ir.IntType(v.lanes))
+        half, width = ir.IntType(16), v.dtype.bitwidth
+        whole = ir.VectorType(ir.IntType(width), v.lanes)
+        # All bits but the sign: -0 counts as zero, NaN does not.
+        magnitude = ir.Constant(whole, [2 ** (width - 1) - 1] * v.lanes)
+        first, second = (builder.bitcast(each, whole) for each in arguments[2:])
+        either = builder.and_(builder.or_(first, second), magnitude)
+        lanes = builder.icmp_unsigned("!=", either, ir.Constant(whole, [0] * v.lanes))
+        bits = builder.bitcast(lanes, ir.IntType(v.lanes))
         address = element_address(context, builder, active, arguments[:2], half)
         builder.store(builder.zext(bits, half) if v.lanes < 16 else bits, address)
         return context.get_dummy_value()
