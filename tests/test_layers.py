@@ -20,6 +20,7 @@ LAYERS = (
     ("config", "nested"),
     ("experiment",),
     ("settings_limit",),
+    ("settings_minimum",),
     (
         "settings_laws",
         "settings_initial",
@@ -42,6 +43,7 @@ LAYERS = (
     ("initial",),
     ("choices",),
     ("random",),
+    ("statics_results",),
     ("statics", "point_mass"),
     ("slide",),
     ("search",),
