@@ -144,7 +144,7 @@ def test_a_certificate_is_tried_between_the_points_of_the_grid() -> None:
     problem = make_problem(IsotropicGaussians(3, 0.97), neuron, 16)
     domain = make_domain(("r",))
     alone = minimize_risk(on_grid(problem, domain))
-    found = certified_minimum(problem, domain, 1e-9)
+    found = certified_minimum(on_grid(problem, domain), 1e-9)
     best = minimize_risk(on_grid(problem, make_domain(("r",), {"r": (0, 400)}))).risk
     assert alone.gap < 1e-9
     assert alone.risk > best + 1e-4

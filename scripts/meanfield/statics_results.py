@@ -13,7 +13,7 @@ from meanfield.measure import Measure
 from meanfield.neurons import Neuron
 from meanfield.point_mass import PointMass, best_point
 from meanfield.problem import Problem
-from meanfield.search import on_grid
+from meanfield.search import Search, on_grid
 from meanfield.statics import Minimum, duality_gap, minimize_risk
 from meanfield.width import width_coefficients
 
@@ -51,7 +51,7 @@ def solve_statics(
         neuron: the neuron, likewise.
     """
     search = on_grid(problem, domain)
-    minimum, sphere = certified_minimum(problem, domain, tolerance), best_point(search)
+    minimum, sphere = certified_minimum(search, tolerance), best_point(search)
     measure = minimum.measure
     data: dict[str, Any] = {
         "risk_min": minimum.risk,
@@ -75,18 +75,18 @@ def solve_statics(
     return Statics(minimum, sphere, data)
 
 
-def certified_minimum(problem: Problem, domain: Domain, tolerance: float) -> Minimum:
+def certified_minimum(search: Search, tolerance: float) -> Minimum:
     """Minimise the risk, with a certificate that holds on a finer grid as well.
 
     A potential may dip between the points of a grid. So the infimum in the gap is looked for again
     on a finer one (`FINER`); where it finds more than the tolerance allows, the minimisation goes
     on from there, on that grid, and its certificate is tried on a still finer one.
     """
-    minimum = minimize_risk(on_grid(problem, domain), tolerance)
+    minimum, domain = minimize_risk(search, tolerance), search.domain
     for _ in range(2):
         points = int(FINER[len(domain.searched)] * (domain.points - 1)) + 1
         domain = Domain(domain.axes, points)
-        fine = on_grid(problem, domain)
+        fine = on_grid(search.problem, domain)
         gap = max(minimum.gap, duality_gap(fine, minimum.measure))
         if gap <= max(tolerance, minimum.gap):
             break
