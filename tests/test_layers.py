@@ -48,7 +48,7 @@ LAYERS = (
     ("slide",),
     ("search",),
     ("flow", "width", "evaluation"),
-    ("flow_step",),
+    ("flow_step", "radial_results"),
     ("functionals", "sticky_origin"),
     ("comparison",),
     ("marginals",),
