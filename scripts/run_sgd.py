@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from meanfield.checkpoint import Checkpoint
 from meanfield.evaluation import RiskEstimate, TestSet
@@ -104,7 +105,11 @@ def run_all(
 
     A seed's failure, or an interrupt, stops the others.
     """
-    with ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool:
+    # Every seed has a thread; threads of the linear algebra library would fight them for the cores.
+    with (
+        threadpool_limits(1, user_api="blas"),
+        ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool,
+    ):
         futures = [pool.submit(trajectory, seed) for seed in seeds]
         try:
             wait(futures)

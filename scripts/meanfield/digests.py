@@ -45,7 +45,10 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
         SyntaxError: the script or a module that it imports is not valid Python.
     """
     files = local_sources(root / script, root)
-    texts = {path.relative_to(root).as_posix(): _normalized(path) for path in files}
+    texts = {
+        path.relative_to(root).as_posix(): _normalized(path, path.stat().st_mtime_ns)
+        for path in files
+    }
     return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
 
 
@@ -86,22 +89,30 @@ def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
     package = path.parent.relative_to(root).parts
     return [
         source
-        for name in _imported_names(_tree(path, path.stat().st_mtime_ns), package)
+        for name in _imported_names(path, path.stat().st_mtime_ns, package)
         for source in _module_files(name, root)
     ]
 
 
-def _imported_names(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Yield every dotted name that might be a module, absolute imports and relative ones alike."""
-    for node in ast.walk(tree):
+# Parsing is what digests cost, and a plan asks for those of many stages with the same modules. The
+# time of the last change is a key of the caches alone.
+
+
+@cache
+def _imported_names(
+    path: Path, mtime_ns: int, package: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...]:
+    """Return every dotted name that might be a module, absolute imports and relative ones alike."""
+    names: dict[tuple[str, ...], None] = {}
+    for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
-            yield from (tuple(alias.name.split(".")) for alias in node.names)
+            names |= dict.fromkeys(tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             base += tuple(node.module.split(".")) if node.module else ()
-            yield base
             # What is imported may be a module itself: "from meanfield import flow".
-            yield from ((*base, alias.name) for alias in node.names)
+            names |= dict.fromkeys([base, *((*base, alias.name) for alias in node.names)])
+    return tuple(names)
 
 
 def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
@@ -113,22 +124,18 @@ def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _normalized(path: Path) -> str:
-    return ast.unparse(_without_docstrings(_tree(path, path.stat().st_mtime_ns)))
-
-
 @cache
-def _tree(path: Path, mtime_ns: int) -> ast.Module:  # mtime_ns: a key of the cache alone
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    """Return a copy in which bare strings, which only document, are gone."""
-    copy = ast.parse(ast.unparse(tree))
-    for node in ast.walk(copy):
+def _normalized(path: Path, mtime_ns: int) -> str:
+    """Return the text of a file without comments, layout and bare strings, which only document."""
+    tree = _parse(path)
+    for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = [child for child in node.body if not _is_bare_string(child)] or [ast.Pass()]
-    return copy
+    return ast.unparse(tree)
+
+
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def _is_bare_string(node: ast.stmt) -> bool:

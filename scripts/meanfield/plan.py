@@ -132,6 +132,7 @@ class Plan:
         self.results = PurePosixPath(settings.config.results_dir)
         self.experiments = tuple(settings.experiments)
         self._files: dict[Path, str] = {}  # what was hashed already
+        self._code: dict[str, str] = {}  # likewise, by stage
         self.jobs: dict[tuple[str, str, str], Job] = {}
         self.figures: dict[str, Job] = {}
         self.films: dict[str, Job] = {}
@@ -283,7 +284,9 @@ class Plan:
         files: tuple[str, ...],
         upstream: tuple[Job, ...],
     ) -> Job:
-        code = code_digest(f"{stage}.py")
+        if stage not in self._code:
+            self._code[stage] = code_digest(f"{stage}.py")
+        code = self._code[stage]
         made_from = [code, settings_digest(settings), *(job.digest for job in upstream)]
         law_file = ""
         if "file" in (law := settings.get("law", {})):
