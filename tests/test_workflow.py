@@ -239,9 +239,11 @@ def test_a_sweep_over_width_is_gathered_and_drawn(project: Path) -> None:
 def test_an_experiment_of_theory_alone(project: Path) -> None:
     """Without SGD, times or a start: minima along a list of Delta, in one job."""
     text = (project / "config/experiments/figure_1.yaml").read_text()
-    settings = yaml.safe_load(text) | dict.fromkeys(("initial", "time", "sgd", "dd", "figure"))
+    absent = ("initial", "time", "sgd", "dd", "figure", "film")
+    settings = yaml.safe_load(text) | dict.fromkeys(absent)
     settings["statics"] = {"deltas": {"start": 0.2, "stop": 0.8, "count": 3}}
     (project / "config/experiments/theory.yaml").write_text(yaml.safe_dump(settings))
+    edit(project / "config/config.yaml", "[figure_1]", "[figure_1, theory]")
     assert planned(project, "theory") - {"theory"} == {"minimize_risk", "aggregate_runs"}
     run(project, "theory")
     tree = read_tree(project / "results/quick/theory.nc")
