@@ -24,7 +24,7 @@ def test_every_field_says_what_it_is(root: type[Section]) -> None:
             assert field.description, name
             assert isinstance(extra, dict), name
             assert extra["allowed"], name
-            assert extra["unit"] in ("1", "count", "none"), name
+            assert extra["unit"] in ("1", "count", "1/s", "none"), name
             assert "symbol" in extra, name
 
 

@@ -126,7 +126,10 @@ class LawPanel:
         empty, cells = np.zeros(len(film.radii)), _edges(film.radii)
         self.line = axes.stairs(empty, cells, color=PALETTE["dd"], linewidth=1.3, label="DD")
         self.title = axes.set_title(" ", pad=4)
-        self.words = axes.text(0.03, 0.97, "", transform=axes.transAxes, va="top", size=7)
+        # Beside the part below the inner radius, whose peak goes to the top.
+        left = (film.inner_radius or 0) + 0.03 * film.edges[-1]
+        place = axes.get_xaxis_transform()  # x as the data, y as the panel
+        self.words = axes.text(left, 0.97, "", transform=place, va="top", size=7)
         axes.set(xlim=(-0.015 * film.edges[-1], film.edges[-1]), ylim=(0, 1.3), yticks=[])
         axes.set_xlabel(r"norm of a weight vector, $r = \|w\|$")
         sns.despine(ax=axes)
