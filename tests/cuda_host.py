@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from meanfield.sgd.cuda_kernels import Variant
 
 SHIM = Path(__file__).with_name("cuda_shim")
 _FOLDER = tempfile.TemporaryDirectory(prefix="cuda-shim-")
-_COMPILER = ["g++", "-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-mfma",
-             "-w", f"-I{SHIM}"]  # fmt: skip
+_COMPILER = ["g++", "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-w", f"-I{SHIM}"]
 _libraries: dict[str, ctypes.CDLL] = {}
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
@@ -38,11 +38,23 @@ def build(source: str, function: str, options: tuple[str, ...] = ()) -> Any:
         file = Path(_FOLDER.name) / f"{name}.cpp"
         library = file.with_suffix(".so")
         file.write_text(f'#include "shim.h"\n{source}\nEXPORT({function})\n')
-        command = [*_COMPILER, *macros, str(file), str(SHIM / "shim.cpp"), "-o", str(library)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        _compile("-shared", *macros, str(file), _fibres(), "-o", str(library))
         _libraries[name] = ctypes.CDLL(str(library))
     return getattr(_libraries[name], f"launch_{function}")
+
+
+@cache
+def _fibres() -> str:
+    """Compile what all kernels share, once."""
+    target = str(Path(_FOLDER.name) / "shim.o")
+    _compile("-c", str(SHIM / "shim.cpp"), "-o", target)
+    return target
+
+
+def _compile(*arguments: str) -> None:
+    command = [*_COMPILER, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 class HostDevice:

@@ -39,7 +39,7 @@ def thetas(neuron: Any, law: Any, neurons: int, seeds: Any) -> Any:
 
 
 def arguments_of(case: dict[str, Any]) -> dict[str, Any]:
-    given = {"schedule": Constant(), "step_size": 2e-4, "snapshot_steps": (0, 40, 77)}
+    given = {"schedule": Constant(), "step_size": 2e-4, "snapshot_steps": (0, 20, 41)}
     return given | case
 
 

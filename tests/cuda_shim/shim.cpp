@@ -1,4 +1,6 @@
 #include "shim.h"
+#include <ucontext.h>
+#include <vector>
 
 Index threadIdx, blockIdx, blockDim, gridDim;
 
@@ -22,8 +24,8 @@ struct Fibre {
 
 std::vector<Fibre> fibres;
 ucontext_t scheduler;
-void (*body)(void *);
-void *arguments;
+void (*body)(const void *);
+const void *arguments;
 uint64_t randomness;
 unsigned current;
 
@@ -113,7 +115,8 @@ float __shfl_xor_sync(unsigned, float value, int offset)
     return fibres[self ^ offset].slots[parity];
 }
 
-int shim::run(void (*function)(void *), void *context, Index grid, unsigned threads, uint64_t seed)
+int run_grid(void (*function)(const void *), const void *context, Index grid, unsigned threads,
+             uint64_t seed)
 {
     body = function;
     arguments = context;

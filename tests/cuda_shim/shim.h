@@ -6,15 +6,7 @@
 // Shared memory is filled with NaN when a block starts.
 
 #pragma once
-#include <cmath>
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <tuple>
-#include <type_traits>
-#include <utility>
-#include <vector>
-#include <ucontext.h>
+#include <stdint.h>
 
 struct Index {
     unsigned x, y, z;
@@ -41,42 +33,47 @@ inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fdiv_rn(float a, float b) { return a / b; }
-inline float __fsqrt_rn(float a) { return std::sqrt(a); }
-inline float __fmaf_rn(float a, float b, float c) { return std::fma(a, b, c); }
+inline float __fsqrt_rn(float a) { return __builtin_sqrtf(a); }
+inline float __fmaf_rn(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline float __int2float_rn(int a) { return (float)a; }
 inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)((uint64_t)a * b >> 32); }
-inline int __float_as_int(float a) { int b; std::memcpy(&b, &a, 4); return b; }
-inline float __int_as_float(int a) { float b; std::memcpy(&b, &a, 4); return b; }
+inline float fabsf(float a) { return __builtin_fabsf(a); }
+inline int __float_as_int(float a) { int b; __builtin_memcpy(&b, &a, 4); return b; }
+inline float __int_as_float(int a) { float b; __builtin_memcpy(&b, &a, 4); return b; }
 
-namespace shim {
+// Run a grid; body(context) is what a thread does.  Returns 0, or 1 if a barrier is never reached by
+// all threads of a block or a warp.
+int run_grid(void (*body)(const void *), const void *context, Index grid, unsigned threads,
+             uint64_t seed);
 
-// Run a grid; the body is the kernel with its arguments.  Returns 0, or 1 if a barrier is never
-// reached by all threads of a block or a warp.
-int run(void (*body)(void *), void *arguments, Index grid, unsigned threads, uint64_t seed);
+// A kernel with pointers to its arguments.
+template <class... A> struct Bound {
+    void (*kernel)(A...);
+    void **pointers;
+};
 
-template <class... A, size_t... I>
-int call(void (*kernel)(A...), void **pointers, Index grid, unsigned threads, uint64_t seed,
-         std::index_sequence<I...>)
+template <unsigned... I> struct Places {};
+
+template <class... A, unsigned... I> void call(const Bound<A...> *bound, Places<I...>)
 {
-    auto bound = std::make_pair(kernel, std::tuple<A...>(*(A *)pointers[I]...));
-    auto body = [](void *context) {
-        auto *pair = (decltype(bound) *)context;
-        std::apply(pair->first, pair->second);
-    };
-    return run(body, &bound, grid, threads, seed);
+    bound->kernel(*(A *)bound->pointers[I]...);
 }
 
 template <class... A>
 int launch(void (*kernel)(A...), void **pointers, Index grid, unsigned threads, uint64_t seed)
 {
-    return call(kernel, pointers, grid, threads, seed, std::index_sequence_for<A...>());
+    const Bound<A...> bound = {kernel, pointers};
+    return run_grid(
+        [](const void *context) {
+            // __integer_pack: what std::make_index_sequence is made of, without its header.
+            call((const Bound<A...> *)context, Places<__integer_pack(sizeof...(A))...>());
+        },
+        &bound, grid, threads, seed);
 }
-
-}  // namespace shim
 
 #define EXPORT(kernel)                                                                             \
     extern "C" int launch_##kernel(void **pointers, unsigned x, unsigned y, unsigned threads,      \
                                    uint64_t seed)                                                  \
     {                                                                                              \
-        return shim::launch(kernel, pointers, {x, y, 1}, threads, seed);                           \
+        return launch(kernel, pointers, {x, y, 1}, threads, seed);                                 \
     }
