@@ -77,7 +77,9 @@ class HostDevice:
             self.launches.append(variant.function)
             held = [_argument(each) for each in arguments]
             pointers = (ctypes.c_void_p * len(held))(*(each.ctypes.data for each in held))
-            code = function(pointers, grid[0], grid[1], variant.threads, ctypes.c_uint64(self.order))
+            code = function(
+                pointers, grid[0], grid[1], variant.threads, ctypes.c_uint64(self.order)
+            )
             if code:
                 raise DeadlockError(variant.function)
 

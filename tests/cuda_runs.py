@@ -9,7 +9,7 @@ from meanfield.activations import Erf, PiecewiseLinear, ReLU, Tanh
 from meanfield.laws import AnisotropicGaussians, GaussianTeacher, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.schedules import Constant, Power
-from meanfield.sgd import cuda, reference
+from meanfield.sgd import cuda, cuda_blocked, reference
 from meanfield.sgd.cuda_kernels import Shape
 from sgd_runs import STEP, initial
 
@@ -34,7 +34,7 @@ UNBOUNDED = Ridge(PiecewiseLinear((0.0, 1.0), (0.0, 1.5), left_slope=1.0, right_
 
 
 def thetas(neuron: Any, law: Any, neurons: int, seeds: Any) -> Any:
-    """Initial parameters (R, N, D)."""
+    """Draw initial parameters (R, N, D)."""
     return np.stack([initial(neuron, neurons, law.dimension, 3 + r) for r in range(len(seeds))])
 
 
@@ -45,7 +45,7 @@ def arguments_of(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_cuda(case: Any, *, neurons: int = 90, device: Any = None, seeds: Any = SEEDS, **more: Any):
-    """Parameters and means at the snapshots, (T, R, N, D) and (T, R)."""
+    """Return parameters and means at the snapshots, (T, R, N, D) and (T, R)."""
     arguments = arguments_of(case) | more
     seen, means = [], []
 
@@ -65,7 +65,7 @@ def run_cuda(case: Any, *, neurons: int = 90, device: Any = None, seeds: Any = S
 
 
 def run_reference(case: Any, *, neurons: int = 90, seeds: Any = SEEDS, **more: Any) -> Any:
-    """The same in float64, replica by replica, from the same float32 numbers."""
+    """Run the reference in float64, replica by replica, from the same float32 numbers."""
     arguments = arguments_of(case) | more
     laws, sizes = arguments.pop("law"), arguments.pop("step_size")
     laws = laws if isinstance(laws, list) else [laws] * len(seeds)
@@ -95,11 +95,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 def choose_form(monkeypatch: Any, form: str) -> None:
     """Have all runs take one of the three forms of the kernels."""
-    from meanfield.sgd import cuda_blocked
-
     shapes = FORMS[form]
     monkeypatch.setattr(cuda, "resident_shape", lambda *a: shapes["resident_shape"])
     if "recurrence_shape" in shapes:
-        monkeypatch.setattr(
-            cuda_blocked, "recurrence_shape", lambda *a: shapes["recurrence_shape"]
-        )
+        monkeypatch.setattr(cuda_blocked, "recurrence_shape", lambda *a: shapes["recurrence_shape"])

@@ -5,11 +5,21 @@ import numpy as np
 import pytest
 
 from cuda_host import DeadlockError, HostDevice, needs_compiler
-from cuda_runs import CASES, FORMS, SEEDS, UNBOUNDED, choose_form, run_cuda, run_reference
+from cuda_runs import (
+    CASES,
+    FORMS,
+    SEEDS,
+    UNBOUNDED,
+    arguments_of,
+    choose_form,
+    run_cuda,
+    run_reference,
+    thetas,
+)
 from meanfield.activations import GELU
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
-from meanfield.sgd import cuda, cuda_blocked, cuda_resident
+from meanfield.sgd import cuda, cuda_blocked, cuda_resident, reference
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
 
@@ -108,25 +118,19 @@ def test_divergence_is_reported_at_the_step_of_the_reference(monkeypatch, form):
     choose_form(monkeypatch, form)
     huge: dict[str, Any] = {"neuron": UNBOUNDED, "law": IsotropicGaussians(9, 0.8)}
     errors = []
-    for seed, size in ((5, 1.0), (6, 1.0)):
+    for index, seed in enumerate((5, 6)):
         with pytest.raises(Divergence) as caught, np.errstate(all="ignore"):
-            run_single_precision(huge, seed, size)
+            run_single_precision(huge, seed, index)
         errors.append((caught.value.step, str(caught.value)))
     with pytest.raises(Divergence) as caught, np.errstate(all="ignore"):
         run_cuda(huge, seeds=(5, 6), step_size=1.0, snapshot_steps=(10_000,))
     assert str(caught.value) == min(errors)[1]
 
 
-def run_single_precision(case, seed, size):
-    from cuda_runs import arguments_of, thetas
-    from meanfield.sgd import reference
-
-    arguments = arguments_of(case) | {"step_size": size, "snapshot_steps": (10_000,)}
-    index = seed - 5
-    theta = thetas(case["neuron"], case["law"], 90, (5, 6))[index]
-    reference.run(
-        theta, seed=seed, precision="float32", record=lambda *a: None, **arguments
-    )
+def run_single_precision(case, seed, index):
+    arguments = arguments_of(case) | {"step_size": 1.0, "snapshot_steps": (10_000,)}
+    theta = thetas(case["neuron"], case["law"], 90, SEEDS)[index]
+    reference.run(theta, seed=seed, precision="float32", record=lambda *a: None, **arguments)
 
 
 def test_memory_is_reckoned_before_it_is_taken(caplog):

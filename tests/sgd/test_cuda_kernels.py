@@ -24,8 +24,10 @@ WIDEST = Kind(Erf(), weighted=True, dimension=40, decaying=True, noisy=True, dra
 
 def of_network(neurons, kind, block=BLOCK):
     shape = resident_shape(neurons, kind)
-    return resident(kind, shape) if shape else recurrence(
-        kind, recurrence_shape(neurons, kind, block), block
+    return (
+        resident(kind, shape)
+        if shape
+        else recurrence(kind, recurrence_shape(neurons, kind, block), block)
     )
 
 

@@ -65,7 +65,9 @@ class _Replicas:
     def __init__(self, job: Job, theta: Any, squares: Any, device: Device, stay: bool) -> None:
         shape = resident_shape(job.neurons, job.kind)
         self._job, self._device, self._stay = job, device, stay
-        self._make = partial(Resident, job, shape, device) if shape else partial(Blocked, job, device)
+        self._make = (
+            partial(Resident, job, shape, device) if shape else partial(Blocked, job, device)
+        )
         self._runner: Resident | Blocked | None = None
         self._theta: Any = None
         self._squares: Any = None
@@ -219,9 +221,7 @@ def _check(
         for r in range(replicas)
     ]  # fmt: skip
     theta = np.stack([plan.theta for plan in plans])
-    job = make_job(
-        neuron, theta.shape[1], laws, schedule, sizes, decay, inverse_temperature, seeds
-    )
+    job = make_job(neuron, theta.shape[1], laws, schedule, sizes, decay, inverse_temperature, seeds)
     return theta, plans[0].snapshots, job
 
 
@@ -258,9 +258,7 @@ def _run(
         theta, squares = (np.concatenate(parts) for parts in zip(*found, strict=True))
         for replica in range(replicas):
             if not all_finite(theta[replica]):
-                raise Divergence(
-                    snapshot, int(job.seeds[replica]), float(job.step_sizes[replica])
-                )
+                raise Divergence(snapshot, int(job.seeds[replica]), float(job.step_sizes[replica]))
         steps = snapshot - before
         given = theta.copy() if number == len(snapshots) - 1 else theta
         record(snapshot, given, squares / steps if steps else np.full(replicas, np.nan))
@@ -280,7 +278,8 @@ def _join(job: Job, results: list[Any]) -> list[Any]:
 
 
 def _state(batches: list[_Replicas], step: int, recorded: int) -> State:
-    theta, squares = (np.concatenate(parts) for parts in zip(*(b.state() for b in batches)))
+    states = [batch.state() for batch in batches]
+    theta, squares = (np.concatenate(parts) for parts in zip(*states, strict=True))
     return State(step, theta, squares, recorded)
 
 

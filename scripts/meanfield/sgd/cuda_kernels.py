@@ -9,6 +9,7 @@ import numpy as np
 from meanfield.activations import Activation, Erf, Pieces, Tanh
 from meanfield.random import LABEL, NOISE, SAMPLE
 
+# The digest of a stage's code finds the files by the names below.
 _FOLDER = Path(__file__).with_name("kernels")
 _RESIDENT = ("random.cu", "activation.cu", "reduction.cu", "resident.cu")
 _RECURRENCE = ("random.cu", "activation.cu", "reduction.cu", "recurrence.cu")
