@@ -71,14 +71,17 @@ def run_reference(case: Any, *, neurons: int = 90, seeds: Any = SEEDS, **more: A
     laws = laws if isinstance(laws, list) else [laws] * len(seeds)
     sizes = sizes if isinstance(sizes, list) else [sizes] * len(seeds)
     theta = thetas(arguments["neuron"], laws[0], neurons, seeds).astype(np.float32)
-    runs = []
+    runs: list[list[Any]] = []
     for r, seed in enumerate(seeds):
-        seen: list[Any] = []
+        runs.append([])
+
+        def record(step: int, units: Any, mean: float) -> None:
+            runs[-1].append((units, mean))
+
         reference.run(
             theta[r], law=laws[r], step_size=sizes[r], seed=seed, precision="float64",
-            record=lambda step, units, mean, seen=seen: seen.append((units, mean)), **arguments,
+            record=record, **arguments,
         )  # fmt: skip
-        runs.append(seen)
     steps = range(len(runs[0]))
     return (
         np.array([[each[t][0] for each in runs] for t in steps]),

@@ -19,6 +19,7 @@ from cuda_runs import (
 from meanfield.activations import GELU
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
+from meanfield.schedules import Constant
 from meanfield.sgd import cuda, cuda_blocked, cuda_resident, reference
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
@@ -31,7 +32,8 @@ CHECKED = [
     *(("registers", name) for name in list(CASES)[:2] + list(CASES)[-1:]),
     *(("memory", name) for name in list(CASES)[1:4]),
 ]
-RIDGE, ANISOTROPIC, _, NOISY, *_ = CASES.values()
+RIDGE, ANISOTROPIC = CASES["ridge"], CASES["perceptron, decay, anisotropic"]
+NOISY = CASES["perceptron, noise, decay"]
 PATHS = [("resident", RIDGE), ("resident", NOISY), ("registers", ANISOTROPIC), ("memory", NOISY)]
 
 
@@ -78,7 +80,7 @@ def test_nothing_but_the_arguments_changes_bits(monkeypatch, form, case):
 def job_of(case, neurons=90):
     theta = np.zeros((len(SEEDS), neurons, case["neuron"].parameters(case["law"].dimension)))
     return cuda._check(
-        theta, case["neuron"], case["law"], None, 1.0, case.get("decay", 0.0),
+        theta, case["neuron"], case["law"], Constant(), 1.0, case.get("decay", 0.0),
         case.get("inverse_temperature", np.inf), (1,), SEEDS, "float32",
     )[2]  # fmt: skip
 
@@ -103,8 +105,7 @@ def test_what_is_given_is_left_alone():
     def spoil(step, weights, means):
         weights[:] = np.nan
 
-    arguments = RIDGE | {"schedule": lambda t: np.ones_like(t), "step_size": 1e-4}
-    arguments["schedule"].singular = False
+    arguments = RIDGE | {"schedule": Constant(), "step_size": 1e-4}
     last = cuda.run(
         theta, snapshot_steps=(0, 7, 61), seeds=SEEDS, record=spoil, device=HostDevice(),
         **arguments,
@@ -174,7 +175,7 @@ def test_a_replica_needs_its_parameters():
     with pytest.raises(ValueError, match=r"a replica for each of 2 seeds.*got \(2, 9\)"):
         cuda.run(
             np.ones((2, 9)), neuron=Ridge(STEP), law=IsotropicGaussians(9, 0.5), seeds=(1, 2),
-            schedule=None, step_size=1.0, snapshot_steps=(1,), record=None, device=HostDevice(),
+            schedule=Constant(), step_size=1.0, snapshot_steps=(1,), record=lambda *a: None, device=HostDevice(),
         )  # fmt: skip
 
 

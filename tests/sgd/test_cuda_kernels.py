@@ -106,6 +106,6 @@ def test_numbers_of_an_activation_are_those_of_float32():
         ("INTERCEPTS", activation.intercepts),
     ):  # fmt: skip
         found = [float.fromhex(text.removesuffix("f")) for text in macros[name].split(",")]
-        assert found == np.float32(numbers).tolist()
+        assert found == np.array(numbers, np.float32).tolist()
     with pytest.raises(ValueError, match="finite in float32"):
         activation_macros(PiecewiseLinear((0.0,), (1e39,)))

@@ -82,7 +82,7 @@ def test_activations_have_the_bits_of_the_compiled_ones(activation):
     generator = np.random.default_rng(2)
     points = np.concatenate([
         generator.normal(size=20_000) * 3, [0.0, -0.0, 1.0, -1.0, 6.5, 50.0, -50.0, 1e30, 1e-30],
-        np.float32([-0.7, 0.1, 1 / 3]),
+        np.array([-0.7, 0.1, 1 / 3], np.float32),
     ])  # fmt: skip
     z, values, slopes = evaluated(activation, points, "float32")
     z = np.array(z)
