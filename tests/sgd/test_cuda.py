@@ -175,7 +175,8 @@ def test_a_replica_needs_its_parameters():
     with pytest.raises(ValueError, match=r"a replica for each of 2 seeds.*got \(2, 9\)"):
         cuda.run(
             np.ones((2, 9)), neuron=Ridge(STEP), law=IsotropicGaussians(9, 0.5), seeds=(1, 2),
-            schedule=Constant(), step_size=1.0, snapshot_steps=(1,), record=lambda *a: None, device=HostDevice(),
+            schedule=Constant(), step_size=1.0, snapshot_steps=(1,), record=print,
+            device=HostDevice(),
         )  # fmt: skip
 
 

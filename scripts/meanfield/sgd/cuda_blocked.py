@@ -37,7 +37,7 @@ class Blocked:
         if kind.drawn:
             self._draw = device.compile(product_kernel("draw", kind, self.unit))
         self._constants = Constants(job, xp.asarray)
-        self._hidden = xp.empty((replicas, self.unit, job.neurons), dtype=np.float32)
+        self._hidden = xp.empty((replicas, job.neurons, self.unit), dtype=np.float32)
         self._scaled = xp.empty((replicas, self.unit, kind.parameters), dtype=np.float32)
         self._change = xp.empty((replicas, job.neurons, kind.parameters), dtype=np.float32)
         self._outer = xp.empty((replicas, 2, job.neurons), dtype=np.float32)
@@ -53,7 +53,9 @@ class Blocked:
         job, xp, constants, block = self._job, self._device.xp, self._constants, self.unit
         count = target - step
         x, y = self._samples(step, -(-count // block))
-        gram = xp.matmul(x, xp.swapaxes(x, 2, 3))
+        # CuPy copies what is transposed: here, once a window, not the network once a block.
+        columns = xp.ascontiguousarray(xp.swapaxes(x, 2, 3))
+        gram = xp.matmul(x, columns)
         steps = constants.steps(step, count)
         neurons, replicas = np.int32(job.neurons), len(job.laws)
         size = job.neurons * job.kind.parameters
@@ -61,7 +63,7 @@ class Blocked:
         for start in range(0, count, block):
             index = start // block
             done = min(block, count - start)
-            xp.matmul(x[index], xp.swapaxes(theta, 1, 2), out=self._hidden)
+            xp.matmul(theta, columns[index], out=self._hidden)
             place = np.int32(count), np.int32(start)
             self._recurrence(
                 (replicas, 1),
@@ -69,7 +71,7 @@ class Blocked:
                  y[index], constants.group, steps.rates, steps.gammas, *place, np.int32(done),
                  np.uint64(step + start), np.uint64(counted), self._shrink, squares, failed),
             )  # fmt: skip
-            xp.matmul(xp.swapaxes(self._hidden, 1, 2), self._scaled, out=self._change)
+            xp.matmul(self._hidden, self._scaled, out=self._change)
             self._move(
                 grid,
                 (theta, self._change, self._shrink, np.int64(size), constants.group, steps.scales,
@@ -108,14 +110,14 @@ def block_of(job: Job) -> int:
 
 def window(job: Job) -> int:
     """Return the steps whose samples are on the device at once."""
-    room = _SAMPLE_BYTES // (4 * (job.kind.parameters + block_of(job) + 1) * len(job.laws))
+    room = _SAMPLE_BYTES // (4 * (2 * job.kind.parameters + block_of(job) + 1) * len(job.laws))
     return min(_WINDOW, 2 ** (max(room, BLOCK).bit_length() - 1))
 
 
 def needed_bytes(job: Job) -> int:
     """Return the memory that a replica takes on the device."""
     block, parameters = block_of(job), job.kind.parameters
-    # The parameters, their change, a copy at a snapshot, and one that a product may make.
-    networks = 4 * job.neurons * parameters
-    samples = window(job) * (parameters + block + 1) + block * parameters
+    # The parameters, their change, and a copy at a snapshot.
+    networks = 3 * job.neurons * parameters
+    samples = window(job) * (2 * parameters + block + 1) + block * parameters
     return 4 * (networks + samples + job.neurons * (block + 2)) + 16 * window(job)

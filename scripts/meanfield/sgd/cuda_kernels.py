@@ -101,7 +101,8 @@ def resident_shape(neurons: int, kind: Kind) -> Shape | None:
     best, fewest = None, np.inf
     for each in range(1, 33):
         threads = _whole_warps(-(-neurons // each))
-        needed = each * (kind.inputs + 2 + 2 * kind.weighted) + _OVERHEAD + 8 * kind.noisy
+        needed = each * (kind.inputs + 2 + 2 * kind.weighted) + _OVERHEAD
+        needed += (8 + kind.inputs // 8) * kind.noisy
         if threads > 512 or needed > _registers_of(threads):
             continue
         cost = 2 * kind.inputs + (0 if isinstance(kind.activation, Pieces) else 40) + 30

@@ -12,7 +12,7 @@
 // Macros: THREADS, PARAMETERS, BLOCK, and, 0 or 1, PERCEPTRON, DECAYING, IN_REGISTERS: whether a
 // thread holds its pre-activations, of at most NEURONS neurons, or reads them again and again.
 
-// Args: h (R, BLOCK, neurons), H and then S; theta (R, neurons, PARAMETERS), of which a changes;
+// Args: h (R, neurons, BLOCK), H and then S, so that no product needs a transposed copy; theta (R, neurons, PARAMETERS), of which a changes;
 // outer (R, 2, neurons), scratch; x and scaled (R, BLOCK, PARAMETERS); gram (R, BLOCK, BLOCK);
 // y (R, BLOCK); group (R,), the row of rates = 2 s_k and gammas, each (G, stride), whose entry
 // `offset` is the first step of the block; count <= BLOCK steps are done; squares (R,) gains
@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
         a[q] = PERCEPTRON && i < neurons ? theta[(long long)i * PARAMETERS] : 1.0f;
 #pragma unroll
         for (int k = 0; k < BLOCK; ++k)
-            hidden[q][k] = i < neurons ? lead[k] * h[(long long)k * neurons + i] : 0.0f;
+            hidden[q][k] = i < neurons ? lead[k] * h[(long long)i * BLOCK + k] : 0.0f;
     }
 #pragma unroll
     for (int k = 0; k < BLOCK; ++k) {
@@ -99,7 +99,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
         for (int q = 0; q < NEURONS; ++q) {
             const int i = q * THREADS + threadIdx.x;
             if (i < neurons)
-                h[(long long)k * neurons + i] = c[q];
+                h[(long long)i * BLOCK + k] = c[q];
             c[q] *= error;
             if (PERCEPTRON)
                 a[q] = __fmaf_rn(error, value[q], DECAYING ? (float)gammas[k] * a[q] : a[q]);
@@ -132,10 +132,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
     for (int k = 0; k < count; ++k) {
         float sum = 0.0f;
         for (int i = threadIdx.x; i < neurons; i += THREADS) {
-            float z = lead[k] * h[(long long)k * neurons + i];
+            float z = lead[k] * h[(long long)i * BLOCK + k];
 #pragma unroll 8
             for (int l = 0; l < k; ++l)
-                z = __fmaf_rn(factor[l][k], h[(long long)l * neurons + i], z);
+                z = __fmaf_rn(factor[l][k], h[(long long)i * BLOCK + l], z);
             float slope, a = 1.0f;
             const float value = evaluate(z, &slope);
             if (PERCEPTRON) {
@@ -144,7 +144,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
                 outer[neurons + i] = value;
             }
             sum += a * value;
-            h[(long long)k * neurons + i] = a * slope;
+            h[(long long)i * BLOCK + k] = a * slope;
         }
         const float residual = y[k] - block_sum(sum, partials, k % 2) / size;
         error = rates[k] * residual;
@@ -172,7 +172,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
     // Samples that were not used must not enter the product.
     for (int k = count; k < BLOCK; ++k)
         for (int i = threadIdx.x; i < neurons; i += THREADS)
-            h[(long long)k * neurons + i] = 0.0f;
+            h[(long long)i * BLOCK + k] = 0.0f;
     __syncthreads();
     for (int item = threadIdx.x; item < BLOCK * PARAMETERS; item += THREADS) {
         const int k = item / PARAMETERS;
