@@ -134,7 +134,7 @@ int run_grid(void (*function)(const void *), const void *context, Index grid, un
 {
     body = function;
     arguments = context;
-    randomness = 2 * seed + 1;
+    randomness = (2 * seed + 1) * 0x9E3779B97F4A7C15u;
     blockDim = {threads, 1, 1};
     gridDim = grid;
     fibres.resize(threads);

@@ -12,8 +12,8 @@
 // Macros: THREADS, PARAMETERS, BLOCK, and, 0 or 1, PERCEPTRON, DECAYING, IN_REGISTERS: whether a
 // thread holds its pre-activations, of at most NEURONS neurons, or reads them again and again.
 
-// Args: h (R, neurons, BLOCK), H and then S, so that no product needs a transposed copy; theta (R, neurons, PARAMETERS), of which a changes;
-// outer (R, 2, neurons), scratch; x and scaled (R, BLOCK, PARAMETERS); gram (R, BLOCK, BLOCK);
+// Args: h (R, neurons, BLOCK), H and then S, so that no product needs a transposed copy of it;
+// theta (R, neurons, PARAMETERS), of which a changes; outer (R, 2, neurons), scratch; x and scaled (R, BLOCK, PARAMETERS); gram (R, BLOCK, BLOCK);
 // y (R, BLOCK); group (R,), the row of rates = 2 s_k and gammas, each (G, stride), whose entry
 // `offset` is the first step of the block; count <= BLOCK steps are done; squares (R,) gains
 // (y - yhat)^2 from the step `counted` on; failed (R,), at first -1, becomes the first step whose

@@ -169,9 +169,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) resident(
 #pragma unroll
             for (int piece = 0; piece < PARAMETERS; piece += PIECE) {
                 const int length = PARAMETERS - piece < PIECE ? PARAMETERS - piece : PIECE;
-                const u64 begin =
-                    (u64)(q * THREADS + threadIdx.x) * PARAMETERS + piece;
-                const u32 first_quad = (u32)(begin / 4), last_quad = (u32)((begin + length - 1) / 4);
+                const u64 begin = (u64)(q * THREADS + threadIdx.x) * PARAMETERS + piece;
+                const u32 first_quad = (u32)(begin / 4);
+                const u32 last_quad = (u32)((begin + length - 1) / 4);
 #pragma unroll 1
                 for (u32 quad = first_quad; quad <= last_quad; ++quad) {
                     const Normals g = draw_normals(quad, step, STREAM_NOISE, source.seed);
