@@ -62,6 +62,12 @@ def test_locks_agree_with_each_other(lock: str) -> None:
     }
 
 
+def test_kernels_are_checked_with_the_compiler_that_a_gpu_gets() -> None:
+    (checked, _), *others = locked("dev")["nvidia-cuda-nvrtc-cu12"]
+    assert not others
+    assert {checked} == {version for version, _ in locked("gpu")["nvidia-cuda-nvrtc-cu12"]}
+
+
 @pytest.mark.parametrize(("environment", "lock"), [("cpu", "run"), ("gpu", "gpu")])
 def test_conda_environment_agrees_with_lock_and_pyproject(environment: str, lock: str) -> None:
     specification = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text())
