@@ -1,12 +1,15 @@
 """Problems: mean features against Monte Carlo, their gradients, and unknown combinations."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from meanfield.activations import Cosine, PiecewiseLinear, Tanh
+from meanfield.activations import Cosine, PiecewiseLinear, Softplus, Tanh
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import has_reduction, is_quick, make_problem
+from meanfield.ridge_problem import IsotropicRidge
 from meanfield.special import SphericalMean
 
 FIGURE_1 = PiecewiseLinear((0.5, 1.5), (-2.5, 7.5))
@@ -92,3 +95,13 @@ def test_unknown_combinations_are_named() -> None:
         make_problem(IsotropicGaussians(4, 0.5), Ridge(FIGURE_1), 4, dimension="high")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected omega"):
         PROBLEM.features_at(np.zeros((2, 2)), np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize("activation", [FIGURE_1, Tanh(), Softplus()])
+def test_problems_that_differ_in_the_widths_of_the_data_share_a_table(activation: Any) -> None:
+    one, other = (
+        make_problem(IsotropicGaussians(9, delta), Ridge(activation), 4) for delta in (0.2, 0.7)
+    )
+    assert isinstance(one, IsotropicRidge)
+    assert isinstance(other, IsotropicRidge)
+    assert one.mean is other.mean

@@ -87,7 +87,9 @@ class BentMean:
         knots, jumps = self.activation.knots, self.activation.jumps.tolist()
         for knot, jump in zip(knots, jumps, strict=True):
             distance = xp.broadcast_to(units.offset[:, None] - knot, rho.shape)
-            w = xp.where(rho > 0, xp.abs(distance) / safe, xp.where(distance == 0, 0.0, xp.inf))
+            # At rho = 0 a neuron on its knot is at the tip of a cone: w = 0; no other overshoots.
+            at_tip = xp.where(distance == 0, xp.zeros_like(rho), xp.inf)
+            w = xp.where(rho > 0, xp.abs(distance) / safe, at_tip)
             over, in_level, in_x = self.mean_overshoot.overshoot(w, x)
             value = value + jump * over
             in_offset = in_offset + jump * xp.where(distance > 0, in_level, -in_level)
@@ -108,5 +110,5 @@ class BentMean:
         base = slope * offset + float(sigma.intercepts[0])
         for knot, jump in zip(sigma.knots, sigma.jumps.tolist(), strict=True):
             base = base + jump * xp.where(offset > knot, offset - knot, 0.0)
-            slope = slope + xp.where(offset > knot, jump, 0.0)
+            slope = slope + jump * xp.astype(offset > knot, offset.dtype)
         return base, slope

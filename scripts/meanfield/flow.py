@@ -133,21 +133,19 @@ def solve(
     ]
     risk = xp.stack([xp.asarray(at.risk) for at in fields])
     return Flow(
-        times=xp.asarray(wanted),
+        times=xp.asarray(wanted, dtype=risk.dtype),
         omega=xp.stack(snapshots),
         risk=risk,
         dissipation=xp.stack([xp.asarray(at.dissipation) for at in fields]),
-        dissipation_error=first_risk - risk - xp.asarray(spent),
+        dissipation_error=first_risk - risk - xp.asarray(spent, dtype=risk.dtype),
         steps=steps,
         rejected=rejected,
         rhs_calls=stepper.calls,
     )
 
 
-def _check(
-    problem: Problem, measure: Measure, times: Any, tolerance: float
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the times in NumPy, once every argument is known to be usable."""
+def _check(problem: Problem, measure: Measure, times: Any, tolerance: float) -> list[float]:
+    """Return the times, once every argument is known to be usable."""
     wanted = np.asarray(times, dtype=np.float64)
     if wanted.ndim != 1 or len(wanted) == 0 or not np.all(np.isfinite(wanted)):
         raise ValueError(f"times must be a non-empty list of finite numbers, got {times!r}")
@@ -161,6 +159,6 @@ def _check(
                 "a sticky origin needs one coordinate, the radius, "
                 f"got {', '.join(problem.invariant_names)}"
             )
-        if bool(np.any(np.asarray(measure.omega) < 0)):
+        if float(array_namespace(measure.omega).min(measure.omega)) < 0:
             raise ValueError("a sticky origin needs radii >= 0, got a negative one")
-    return wanted
+    return [float(time) for time in wanted]

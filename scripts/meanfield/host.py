@@ -4,13 +4,27 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array, to_device
+from array_api_compat import array_namespace, device, is_numpy_array, to_device
+from numpy.typing import NDArray
 
 
 def on_host(function: Callable[..., Any], *arrays: Any) -> Any:
-    """Apply a function of NumPy arrays, and bring back what it returns: an array or several."""
+    """Apply a function of NumPy arrays, and bring back what it returns: an array or several.
+
+    What comes back lies on the device of the first array.
+    """
     if all(is_numpy_array(array) for array in arrays):
         return function(*arrays)
-    xp = array_namespace(*arrays)
-    found = function(*(np.asarray(to_device(array, "cpu")) for array in arrays))
-    return tuple(map(xp.asarray, found)) if isinstance(found, tuple) else xp.asarray(found)
+    xp, where = array_namespace(*arrays), device(arrays[0])
+    found = function(*(to_host(array) for array in arrays))
+    if isinstance(found, tuple):
+        return tuple(xp.asarray(part, device=where) for part in found)
+    return xp.asarray(found, device=where)
+
+
+def to_host(array: Any) -> NDArray[Any]:
+    """Return an array of any namespace in NumPy."""
+    try:
+        return np.asarray(array)
+    except (TypeError, RuntimeError):  # those of a device are not copied unless asked for
+        return np.asarray(to_device(array, "cpu"))

@@ -7,7 +7,7 @@ of the tabulated risk.
 """
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,7 +102,7 @@ class ExactOvershoot:
 MeanOvershoot = TabulatedOvershoot | ExactOvershoot
 
 
-@cache
+@lru_cache(maxsize=16)  # 15 MB at most each
 def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
     """Tabulate the mean overshoot of a projection, if a table can keep its bounds.
 

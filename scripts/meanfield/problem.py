@@ -5,6 +5,7 @@ invariants omega, as a function of the invariants s of x. With nodes (s_q, y_q) 
 the risk, the potential and the velocity of any measure follow from phi(omega_j; s_q) alone.
 """
 
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -126,8 +127,13 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
     )
 
 
+@lru_cache(maxsize=16)
 def _orbit_mean(activation: Any, spheres: tuple[float, ...]) -> OrbitMean:
-    """Return the orbit mean of a neuron on a product of spheres."""
+    """Return the orbit mean of a neuron on a product of spheres.
+
+    The last ones are kept: smooth means are equal only if they are the same, and a table of g is
+    shared by equal ones alone (`special.tabulate`).
+    """
     if isinstance(activation, Cosine):
         return CosineMean(spheres)
     overshoot = tabulate_overshoot(spheres)

@@ -61,7 +61,7 @@ class IsotropicRidge:
         xp = array_namespace(omega)
         value, slope = self.mean.value_and_slope(norms * abs(radius))
         # phi extends evenly to r < 0, where a stage of an integrator may step for a moment.
-        sign = xp.where(radius < 0, -1.0, 1.0)
+        sign = 1.0 - 2.0 * xp.astype(radius < 0, radius.dtype)
         return value.T, (slope * norms * sign).T[:, :, None]
 
     def features_at(self, omega: Any, s: Any) -> Any:

@@ -165,7 +165,7 @@ class SmoothMean:
         return with_bias(units, mean, in_offset, in_radii)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SmoothSphericalMean:
     """The spherical mean g(z) = E sigma(z U) of a smooth sigma, z >= 0, and its derivative.
 

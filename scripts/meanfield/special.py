@@ -10,11 +10,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln
 
 from meanfield.activations import Pieces
+from meanfield.host import to_host
 from meanfield.sphere import moment, moment_between, tail
 
 Floats = NDArray[np.float64]
@@ -233,10 +234,10 @@ class TabulatedMean:
     def _fill(self, result: Any, z: Any, closed_form: Callable[[Floats], Floats]) -> Any:
         """Replace the values that the table does not hold by those of the closed form."""
         xp = array_namespace(z)
-        filled = np.array(result)
+        filled = np.array(to_host(result))
         missing = np.isnan(filled)
-        filled[missing] = closed_form(np.asarray(z)[missing])
-        return xp.asarray(filled)
+        filled[missing] = closed_form(to_host(z)[missing])
+        return xp.asarray(filled, device=device(z))
 
 
 @lru_cache(maxsize=16)

@@ -76,7 +76,7 @@ class SphereProblem:
         growth, slope, middle = self.mean.far
         limit = slope * units.offset + middle
         if growth != 0:
-            limit = xp.full_like(limit, np.sign(growth) * np.inf)
+            limit = xp.full_like(limit, float(np.sign(growth)) * np.inf)
         features = xp.where(far[:, None], (units.amplitude * limit)[:, None], features)
         if slopes.shape[0] > 0:
             ends = xp.zeros((limit.shape[0], slopes.shape[2]), dtype=features.dtype)

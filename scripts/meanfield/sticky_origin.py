@@ -52,7 +52,7 @@ def arrival(path: Step, mass: Any, heavy: float = HEAVY) -> Event | None:
     crossed = (path.end[:, 0] < 0) & (path.start[:, 0] > 0) & (mass >= heavy)
     if not bool(xp.any(crossed)):
         return None
-    parts = xp.full(path.start.shape, 2.0)
+    parts = xp.full_like(path.start, 2.0)
     parts[crossed] = _crossings(path.rows(crossed), 1.0)
     first = float(xp.min(parts))
     return Event(first, parts == first)
@@ -92,7 +92,7 @@ def overshoot(path: Step, mass: Any, part: float) -> float:
     nodes, weights = gauss_legendre(4)  # exact for the square of a cubic
     squares = [
         weight * below.slope(at + (part - at) * node) ** 2
-        for node, weight in zip(nodes, weights, strict=True)
+        for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True)
     ]
     integrals = path.size * xp.sum((part - at) * sum(squares), axis=1)
     return float(mass[crossed] @ integrals)
