@@ -14,6 +14,7 @@ LAYERS = (
     ("sweep_curves",),
     ("figures", "animation", "checkpoint", "progress"),
     ("store",),
+    ("arrays",),
     ("provenance",),
     ("config_files",),
     ("points", "config_errors"),
