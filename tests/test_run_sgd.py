@@ -10,9 +10,10 @@ import xarray as xr
 from meanfield.laws import GaussianTeacher, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.schedules import Constant, Power
+from meanfield.seeds import run_all
 from meanfield.sgd.reference import Divergence
 from meanfield.training import Stopped, Trajectory
-from run_sgd import as_dataset, make_setup, run_all
+from run_sgd import as_dataset, make_setup
 
 RIDGE: dict[str, Any] = {
     "law": {"kind": "isotropic_gaussians", "dimension": 6, "delta": 0.5},

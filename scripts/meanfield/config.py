@@ -38,10 +38,9 @@ class Config(Section):
         pattern=r"^[A-Za-z0-9_.+][A-Za-z0-9_.+-]*(/[A-Za-z0-9_.+][A-Za-z0-9_.+-]*)*/?$",
     )
     backend: Literal["auto", "cpu", "cupy"] = setting(
-        "What runs SGD and solves its limit. It belongs to how a result is computed, not to what it "
-        "is: both backends draw the same samples and agree to rounding, so another backend, or "
-        "`auto` on another machine, makes no result stale; every result says which backend and "
-        "device made it.",
+        "What runs SGD and solves its limit. It is how a result is computed, not what it is: both "
+        "backends draw the same samples and agree to rounding, so another backend, or `auto` on "
+        "another machine, makes no result stale; every result names its backend and device.",
         allowed="`auto` (SGD on an NVIDIA GPU if one can be used, else on the CPU; the limit on "
         "the CPU), `cpu`, `cupy` (both on the GPU; without one the jobs stop and say what is "
         "missing)",
