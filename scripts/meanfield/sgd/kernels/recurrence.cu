@@ -1,0 +1,183 @@
+// The recurrence of exact blocked SGD (sgd/blocks.py), one thread block a replica.
+//
+// With H = W X^T and G = X X^T of the BLOCK samples of a block, found by matrix products,
+//
+//     z_ik = Gamma_k H_ik + sum_{l<k} R_lk G_lk e_l S_il,   S_il = a_il sigma'(z_il),
+//     e_l = 2 s_l (y_l - yhat_l),   a_i,l+1 = gamma_l a_il + e_l sigma(z_il),
+//     R_lk = prod_{l<m<k} gamma_m,   Gamma_k = prod_{m<k} gamma_m
+//
+// takes the place of H by S and of X by R_lB e_l x_l, so that W <- Gamma_B W + S^T X is one more
+// product.  A sample is a row of the length of theta_i: x, or (0, 1, x) for theta = (a, b, w).
+//
+// Macros: THREADS, PARAMETERS, BLOCK, and, 0 or 1, PERCEPTRON, DECAYING, IN_REGISTERS: whether a
+// thread holds its pre-activations, of at most NEURONS neurons, or reads them again and again.
+
+// Args: h (R, BLOCK, neurons), H and then S; theta (R, neurons, PARAMETERS), of which a changes;
+// outer (R, 2, neurons), scratch; x and scaled (R, BLOCK, PARAMETERS); gram (R, BLOCK, BLOCK);
+// y (R, BLOCK); group (R,), the row of rates = 2 s_k and gammas, each (G, stride), whose entry
+// `offset` is the first step of the block; count <= BLOCK steps are done; squares (R,) gains
+// (y - yhat)^2 from the step `counted` on; failed (R,), at first -1, becomes the first step whose
+// prediction is not finite; shrink (R,) becomes Gamma_count.
+extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
+    float *h, float *theta, float *outer, int neurons, const float *x, float *scaled,
+    const float *gram, const float *y, const int *group, const float *rates,
+    const double *gammas, int stride, int offset, int count, u64 first_step, u64 counted,
+    float *shrink, double *squares, long long *failed)
+{
+    __shared__ float factor[BLOCK][BLOCK];  // R_lk G_lk
+    __shared__ float lead[BLOCK], tail[BLOCK], errors[BLOCK];
+    __shared__ float partials[2][WARPS];
+    const int replica = blockIdx.x;
+    if (failed[replica] >= 0)
+        return;
+    const float size = (float)neurons;
+    const long long row = (long long)group[replica] * stride + offset;
+    rates += row;
+    gammas += row;
+    h += (long long)replica * BLOCK * neurons;
+    theta += (long long)replica * neurons * PARAMETERS;
+    outer += (long long)replica * 2 * neurons;
+    x += (long long)replica * BLOCK * PARAMETERS;
+    scaled += (long long)replica * BLOCK * PARAMETERS;
+    gram += (long long)replica * BLOCK * BLOCK;
+    y += (long long)replica * BLOCK;
+    for (int l = threadIdx.x; l < BLOCK; l += THREADS) {
+        double ratio = 1.0;
+        for (int k = l + 1; k < count; ++k) {
+            factor[l][k] = gram[l * BLOCK + k] * (float)ratio;
+            if (DECAYING)
+                ratio *= gammas[k];
+        }
+        tail[l] = (float)ratio;
+        errors[l] = 0.0f;
+        double before = 1.0;
+        for (int m = 0; DECAYING && m < l && m < count; ++m)
+            before *= gammas[m];
+        lead[l] = (float)before;
+        if (l == count - 1)
+            shrink[replica] = DECAYING ? (float)(before * gammas[l]) : 1.0f;
+    }
+    __syncthreads();
+
+    double sum_of_squares = 0.0;
+#if IN_REGISTERS
+    float hidden[NEURONS][BLOCK], a[NEURONS];
+#pragma unroll
+    for (int q = 0; q < NEURONS; ++q) {
+        const int i = q * THREADS + threadIdx.x;
+        a[q] = PERCEPTRON && i < neurons ? theta[(long long)i * PARAMETERS] : 1.0f;
+#pragma unroll
+        for (int k = 0; k < BLOCK; ++k)
+            hidden[q][k] = i < neurons ? lead[k] * h[(long long)k * neurons + i] : 0.0f;
+    }
+#pragma unroll
+    for (int k = 0; k < BLOCK; ++k) {
+        if (k >= count)
+            break;
+        float value[NEURONS], c[NEURONS], sum = 0.0f;
+#pragma unroll
+        for (int q = 0; q < NEURONS; ++q) {
+            float slope;
+            value[q] = evaluate(hidden[q][k], &slope);
+            const bool live = q * THREADS + (int)threadIdx.x < neurons;
+            sum += live ? a[q] * value[q] : 0.0f;
+            c[q] = live ? a[q] * slope : 0.0f;
+        }
+        const float residual = y[k] - block_sum(sum, partials, k % 2) / size;
+        const float error = rates[k] * residual;
+        if (!is_finite(error)) {
+            if (threadIdx.x == 0)
+                failed[replica] = (long long)first_step + k;
+            return;
+        }
+        if (threadIdx.x == 0) {
+            errors[k] = error;
+            if (first_step + k >= counted)
+                sum_of_squares += (double)residual * (double)residual;
+        }
+#pragma unroll
+        for (int q = 0; q < NEURONS; ++q) {
+            const int i = q * THREADS + threadIdx.x;
+            if (i < neurons)
+                h[(long long)k * neurons + i] = c[q];
+            c[q] *= error;
+            if (PERCEPTRON)
+                a[q] = __fmaf_rn(error, value[q], DECAYING ? (float)gammas[k] * a[q] : a[q]);
+        }
+#pragma unroll
+        for (int l = k + 1; l < BLOCK; ++l) {
+            // Beyond the last step the factors are void, and so is what they make.
+            const float f = factor[k][l];
+#pragma unroll
+            for (int q = 0; q < NEURONS; ++q)
+                hidden[q][l] = __fmaf_rn(f, c[q], hidden[q][l]);
+        }
+    }
+    if (PERCEPTRON) {
+#pragma unroll
+        for (int q = 0; q < NEURONS; ++q) {
+            const int i = q * THREADS + threadIdx.x;
+            if (i < neurons)
+                theta[(long long)i * PARAMETERS] = a[q];
+        }
+    }
+#else
+    // The output weights follow one pass behind, when the error is known.
+    float error = 0.0f, gamma = 1.0f;
+    if (PERCEPTRON)
+        for (int i = threadIdx.x; i < neurons; i += THREADS) {
+            outer[i] = theta[(long long)i * PARAMETERS];
+            outer[neurons + i] = 0.0f;
+        }
+    for (int k = 0; k < count; ++k) {
+        float sum = 0.0f;
+        for (int i = threadIdx.x; i < neurons; i += THREADS) {
+            float z = lead[k] * h[(long long)k * neurons + i];
+#pragma unroll 8
+            for (int l = 0; l < k; ++l)
+                z = __fmaf_rn(factor[l][k], h[(long long)l * neurons + i], z);
+            float slope, a = 1.0f;
+            const float value = evaluate(z, &slope);
+            if (PERCEPTRON) {
+                a = __fmaf_rn(error, outer[neurons + i], gamma * outer[i]);
+                outer[i] = a;
+                outer[neurons + i] = value;
+            }
+            sum += a * value;
+            h[(long long)k * neurons + i] = a * slope;
+        }
+        const float residual = y[k] - block_sum(sum, partials, k % 2) / size;
+        error = rates[k] * residual;
+        if (!is_finite(error)) {
+            if (threadIdx.x == 0)
+                failed[replica] = (long long)first_step + k;
+            return;
+        }
+        if (DECAYING)
+            gamma = (float)gammas[k];
+        if (threadIdx.x == 0) {
+            errors[k] = error;
+            if (first_step + k >= counted)
+                sum_of_squares += (double)residual * (double)residual;
+        }
+        for (int l = k + 1 + threadIdx.x; l < count; l += THREADS)
+            factor[k][l] *= error;
+        __syncthreads();
+    }
+    if (PERCEPTRON)
+        for (int i = threadIdx.x; i < neurons; i += THREADS)
+            theta[(long long)i * PARAMETERS] =
+                __fmaf_rn(error, outer[neurons + i], gamma * outer[i]);
+#endif
+    // Samples that were not used must not enter the product.
+    for (int k = count; k < BLOCK; ++k)
+        for (int i = threadIdx.x; i < neurons; i += THREADS)
+            h[(long long)k * neurons + i] = 0.0f;
+    __syncthreads();
+    for (int item = threadIdx.x; item < BLOCK * PARAMETERS; item += THREADS) {
+        const int k = item / PARAMETERS;
+        scaled[item] = k < count ? errors[k] * tail[k] * x[item] : 0.0f;
+    }
+    if (threadIdx.x == 0)
+        squares[replica] += sum_of_squares;
+}

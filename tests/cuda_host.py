@@ -1,0 +1,99 @@
+"""A device for the CUDA kernels that is the CPU: the text of a kernel, compiled by g++ with a shim.
+
+The threads of a block run as fibres, in an order that a seed draws (`cuda_shim/shim.h`).
+"""
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from meanfield.sgd.cuda_device import Launch
+from meanfield.sgd.cuda_kernels import Variant
+
+SHIM = Path(__file__).with_name("cuda_shim")
+_FOLDER = tempfile.TemporaryDirectory(prefix="cuda-shim-")
+_COMPILER = ["g++", "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-w", f"-I{SHIM}"]
+_libraries: dict[str, ctypes.CDLL] = {}
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+
+
+class DeadlockError(RuntimeError):
+    """A barrier was not reached by all threads."""
+
+
+def build(source: str, function: str, options: tuple[str, ...] = ()) -> Any:
+    """Compile the text of a kernel; return launch_<function> of `shim.h`."""
+    macros = [option for option in options if option.startswith("-D")]
+    name = hashlib.sha256("\n".join([source, function, *macros]).encode()).hexdigest()[:16]
+    if name not in _libraries:
+        file = Path(_FOLDER.name) / f"{name}.cpp"
+        library = file.with_suffix(".so")
+        file.write_text(f'#include "shim.h"\n{source}\nEXPORT({function})\n')
+        _compile("-shared", *macros, str(file), _fibres(), "-o", str(library))
+        _libraries[name] = ctypes.CDLL(str(library))
+    return getattr(_libraries[name], f"launch_{function}")
+
+
+@cache
+def _fibres() -> str:
+    """Compile what all kernels share, once."""
+    target = str(Path(_FOLDER.name) / "shim.o")
+    _compile("-c", str(SHIM / "shim.cpp"), "-o", target)
+    return target
+
+
+def _compile(*arguments: str) -> None:
+    command = [*_COMPILER, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+class HostDevice:
+    """The CPU in place of a GPU, for `meanfield.sgd.cuda`."""
+
+    xp: Any = np
+    exhausted: type[Exception] = MemoryError
+
+    def __init__(self, order: int = 1, free: int = 2**30) -> None:
+        self.order, self.free = order, free
+        self.launches: list[str] = []
+
+    def compile(self, variant: Variant) -> Launch:
+        return self.build(variant.source(), variant)
+
+    def build(self, source: str, variant: Variant) -> Launch:
+        function = build(source, variant.function, variant.options())
+
+        def launch(grid: tuple[int, int], arguments: tuple[Any, ...]) -> None:
+            self.launches.append(variant.function)
+            held = [_argument(each) for each in arguments]
+            pointers = (ctypes.c_void_p * len(held))(*(each.ctypes.data for each in held))
+            code = function(pointers, grid[0], grid[1], variant.threads, ctypes.c_uint64(self.order))
+            if code:
+                raise DeadlockError(variant.function)
+
+        return launch
+
+    def free_bytes(self) -> int:
+        return self.free
+
+    def to_host(self, array: Any) -> Any:
+        return array.copy()
+
+
+def _argument(value: Any) -> Any:
+    """Return memory that holds an argument: a pointer, or a scalar of its exact type."""
+    if isinstance(value, np.ndarray):
+        assert value.flags.c_contiguous
+        return np.array([value.ctypes.data], dtype=np.uint64)
+    assert isinstance(value, np.generic), value
+    return np.array([value])

@@ -1,0 +1,136 @@
+#include "shim.h"
+#include <ucontext.h>
+#include <vector>
+
+Index threadIdx, blockIdx, blockDim, gridDim;
+
+// Kernels without shared memory have no such section: then the two are null.
+extern "C" char __start_cuda_shared[] __attribute__((weak));
+extern "C" char __stop_cuda_shared[] __attribute__((weak));
+
+namespace {
+
+enum State { READY, AT_BLOCK, AT_WARP, DONE };
+
+const size_t STACK = 1 << 17;
+
+struct Fibre {
+    ucontext_t context;
+    std::vector<char> stack;
+    State state;
+    unsigned exchanges;
+    float slots[2];  // a lane may be one exchange ahead of another
+};
+
+std::vector<Fibre> fibres;
+ucontext_t scheduler;
+void (*body)(const void *);
+const void *arguments;
+uint64_t randomness;
+unsigned current;
+
+uint64_t next_random()
+{
+    randomness ^= randomness << 13;
+    randomness ^= randomness >> 7;
+    randomness ^= randomness << 17;
+    return randomness;
+}
+
+void enter()
+{
+    body(arguments);
+    fibres[current].state = DONE;
+    swapcontext(&fibres[current].context, &scheduler);
+}
+
+void wait(State state)
+{
+    fibres[current].state = state;
+    swapcontext(&fibres[current].context, &scheduler);
+}
+
+// Free the threads from..to if all wait for the same.
+bool release(unsigned from, unsigned to, State state)
+{
+    for (unsigned t = from; t < to; ++t)
+        if (fibres[t].state != state)
+            return false;
+    for (unsigned t = from; t < to; ++t)
+        fibres[t].state = READY;
+    return true;
+}
+
+int run_block(unsigned threads)
+{
+    for (char *at = __start_cuda_shared; at < __stop_cuda_shared; ++at)
+        *at = (char)0xFF;
+    for (auto &fibre : fibres) {
+        getcontext(&fibre.context);
+        fibre.context.uc_stack.ss_sp = fibre.stack.data();
+        fibre.context.uc_stack.ss_size = STACK;
+        fibre.context.uc_link = nullptr;
+        makecontext(&fibre.context, enter, 0);
+        fibre.state = READY;
+        fibre.exchanges = 0;
+    }
+    // Ready threads in a random order, one moved to the front at a time.
+    std::vector<unsigned> ready(threads);
+    for (unsigned t = 0; t < threads; ++t)
+        ready[t] = t;
+    unsigned done = 0;
+    while (done < threads) {
+        if (ready.empty()) {
+            if (!release(0, threads, AT_BLOCK))
+                return 1;
+            for (unsigned t = 0; t < threads; ++t)
+                ready.push_back(t);
+        }
+        const size_t choice = next_random() % ready.size();
+        current = ready[choice];
+        ready[choice] = ready.back();
+        ready.pop_back();
+        threadIdx = {current, 0, 0};
+        swapcontext(&scheduler, &fibres[current].context);
+        if (fibres[current].state == DONE)
+            ++done;
+        const unsigned warp = current / 32 * 32;
+        if (fibres[current].state == AT_WARP && release(warp, warp + 32, AT_WARP))
+            for (unsigned t = warp; t < warp + 32; ++t)
+                ready.push_back(t);
+    }
+    return 0;
+}
+
+}  // namespace
+
+void __syncthreads() { wait(AT_BLOCK); }
+
+float __shfl_xor_sync(unsigned, float value, int offset)
+{
+    const unsigned self = current;
+    const unsigned parity = fibres[self].exchanges++ % 2;
+    fibres[self].slots[parity] = value;
+    wait(AT_WARP);
+    return fibres[self ^ offset].slots[parity];
+}
+
+int run_grid(void (*function)(const void *), const void *context, Index grid, unsigned threads,
+             uint64_t seed)
+{
+    body = function;
+    arguments = context;
+    randomness = 2 * seed + 1;
+    blockDim = {threads, 1, 1};
+    gridDim = grid;
+    fibres.resize(threads);
+    for (auto &fibre : fibres)
+        fibre.stack.resize(STACK);
+    for (unsigned y = 0; y < grid.y; ++y)
+        for (unsigned x = 0; x < grid.x; ++x) {
+            blockIdx = {x, y, 0};
+            if (int code = run_block(threads))
+                return code;
+        }
+    return 0;
+}
