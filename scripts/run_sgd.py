@@ -10,7 +10,6 @@ backend is the same.
 
 import shutil
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,7 +25,7 @@ from meanfield.neurons import make_neuron
 from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.progress import Progress
 from meanfield.schedules import make_schedule
-from meanfield.seeds import run_on_cpu, run_on_gpu
+from meanfield.seeds import against_gpu, run_on_cpu, run_on_gpu
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, read_rows, write
 from meanfield.timeline import output_times, steps_at
@@ -48,16 +47,16 @@ def main(
 ) -> None:
     """Run SGD for every seed and store the trajectories."""
     started = perf_counter()
-    chosen = choose_backend(backend, LOG.info)
     initial = read(data, without=["theta"])  # large, and read seed by seed
     times = output_times(settings["time"])
     # Output times closer than a step share one.
     steps, outputs = np.unique(steps_at(times, settings["sgd"]["step_size"]), return_inverse=True)
     setup = make_setup(settings, steps.tolist(), initial)
     seeds = settings["seeds"]
+    chosen = choose_backend(backend, LOG.info, against=against_gpu(setup))
     progress = Progress(len(seeds) * int(steps[-1]), LOG)
     folder = Path(runs).with_suffix(".checkpoints")
-    run_seeds = run_on_cpu if chosen.name == "cpu" else partial(run_on_gpu, backend=chosen)
+    run_seeds = run_on_cpu if chosen.name == "cpu" else run_on_gpu
     try:
         trajectories = run_seeds(
             lambda seed: read_rows(data, "theta", setup.precision, seed=seed),

@@ -36,6 +36,9 @@ their grids are parts of one another."""
 PROBES = 400
 """Radii at which the potential is stored, spread so that half of them are below 1."""
 
+AGAINST_GPU = "the compiled kernels for the limit take no longer than a GPU needs to start"
+"""Why `auto` leaves the limit on the CPU."""
+
 LARGEST_ERROR = 1e-4
 """Error of the risk, relative to 1 + R, from which on a setting is reported as too coarse."""
 
@@ -45,8 +48,7 @@ def main(
 ) -> None:
     """Solve the flow and store the path of the measure."""
     started = perf_counter()
-    # The compiled kernels of the CPU solve a limit in the time that a GPU needs to start.
-    chosen = choose_backend(backend, LOG.info, worthwhile=False)
+    chosen = choose_backend(backend, LOG.info, against=AGAINST_GPU)
     law, neuron = make_law(settings["law"]), make_neuron(settings["neuron"])
     dd = settings["dd"]
     problem, finer, start, levels, names, invariants, width = make_limit(

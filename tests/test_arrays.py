@@ -88,7 +88,8 @@ def test_the_cpu_is_used_without_a_look_at_the_gpu(install: Callable[[Any], None
     backend = choose_backend("cpu", said.append)
     assert (backend.name, backend.xp) == ("cpu", np)
     assert said == [f"backend cpu on {backend.device}"]
-    assert choose_backend("auto", worthwhile=False).name == "cpu"
+    choose_backend("auto", said.append, against="float64")
+    assert said[1:] == [f"backend cpu on {backend.device} (float64)"]
 
 
 @pytest.mark.parametrize("setting", ["auto", "cupy"])

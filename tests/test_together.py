@@ -2,19 +2,19 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cuda_host import HostDevice, needs_compiler
 from meanfield import seeds as all_seeds
 from meanfield import training
-from meanfield.activations import PiecewiseLinear
-from meanfield.arrays import Backend
+from meanfield.activations import GELU, PiecewiseLinear
 from meanfield.checkpoint import Checkpoint
 from meanfield.evaluation import TestSet
 from meanfield.initial import Gaussian, Initial
@@ -25,7 +25,8 @@ from meanfield.progress import Progress
 from meanfield.random import TEST_SAMPLE
 from meanfield.sampling import sample
 from meanfield.schedules import Constant
-from meanfield.sgd import engine
+from meanfield.seeds import against_gpu
+from meanfield.sgd import cuda, cuda_resident, engine
 from meanfield.sgd.engine import State
 from meanfield.together import train_in_batches, train_together
 from meanfield.training import Setup, Trajectory, train
@@ -172,16 +173,12 @@ def test_what_a_thread_raises_is_raised(
         together(tmp_path, setup)
 
 
-class OutOfMemoryError(Exception):
-    """What the toy device raises."""
-
-
 def limited(most: int) -> Any:
     """Return a device that holds a few networks."""
 
     def run(theta0: Any, **settings: Any) -> Any:
         if len(theta0) > most:
-            raise OutOfMemoryError(f"{theta0.nbytes} bytes needed")
+            raise MemoryError(f"{theta0.nbytes} bytes needed")
         return in_step(theta0, **settings)
 
     return run
@@ -191,7 +188,7 @@ def batches(folder: Path, setup: Setup, most: int) -> list[Trajectory]:
     return train_in_batches(
         theta0, SEEDS, setup, limited(most),
         checkpoint=lambda batch: Checkpoint(folder / f"{batch[0]}-{batch[-1]}.npz", str(batch)),
-        out_of_memory=OutOfMemoryError, progress=Progress(3 * STEPS[-1], LOG), threads=1, log=LOG,
+        progress=Progress(3 * STEPS[-1], LOG), threads=1, log=LOG,
     )  # fmt: skip
 
 
@@ -205,11 +202,10 @@ def test_a_batch_that_does_not_fit_is_split(
         check_same(batches(tmp_path, setup, 1), undisturbed)
     bytes_needed = 3 * 40 * 8 * theta0(1).itemsize
     assert caplog.messages[0] == (
-        "3 networks at once need more memory than the device has: "
-        f"{bytes_needed} bytes needed; running them as 1 and 2"
+        f"3 networks at once: {bytes_needed} bytes needed; running them as 1 and 2"
     )
     assert len(caplog.messages) == 2
-    with pytest.raises(MemoryError, match=r"1 networks at once .* lower sgd.neurons"):
+    with pytest.raises(MemoryError, match=f"^{bytes_needed // 3} bytes needed$"):
         batches(tmp_path / "none", setup, 0)
 
 
@@ -220,18 +216,54 @@ def test_the_gpu_runs_all_seeds_and_keeps_no_checkpoint_of_the_cpu(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from meanfield import sgd
-
-    monkeypatch.setattr(sgd, "cuda", SimpleNamespace(run=in_step), raising=False)
-    memory = SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
-    cupy = ModuleType("cupy")
-    cupy.cuda = SimpleNamespace(memory=memory)  # type: ignore[attr-defined]
+    monkeypatch.setattr(all_seeds.cuda, "run", in_step)
     (tmp_path / "seed-5.npz").write_bytes(b"of the CPU")
     with caplog.at_level(logging.INFO):
         found = all_seeds.run_on_gpu(
-            theta0, SEEDS, setup, backend=Backend("cupy", cupy, "GPU"), folder=tmp_path,
+            theta0, SEEDS, setup, folder=tmp_path,
             identity="digest", progress=Progress(3 * STEPS[-1], LOG), threads=1, log=LOG,
         )  # fmt: skip
     check_same(found, undisturbed)
     assert "seed-5.npz: it belongs to no seed of this run" in caplog.text
     assert [path.name for path in tmp_path.iterdir()] == ["gpu-5-9.npz"]
+
+
+@needs_compiler
+def test_the_kernels_leave_the_cpu_s_path_to_rounding_also_when_killed(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CUDA kernels themselves, on the CPU in place of a GPU, through records and checkpoints."""
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(cuda_resident, "_LAUNCH", 64)
+    short = replace(setup, snapshot_steps=[0, 100, 250])
+    kernels: Any = partial(cuda.run, device=HostDevice())
+
+    def killed(theta0: Any, *, pulse: Callable[..., None], **settings: Any) -> Any:
+        def stop(step: int, state: Callable[[], Any]) -> None:
+            pulse(step, state)
+            if step == 192:
+                raise KilledError
+
+        return kernels(theta0, pulse=stop, **settings)
+
+    found = together(tmp_path, short, kernels)
+    (tmp_path / "all.npz").unlink()
+    with pytest.raises(KilledError):
+        together(tmp_path, short, killed)
+    check_same(together(tmp_path, short, kernels), found)
+    for seed, mine in zip(SEEDS, found, strict=True):
+        alone = train(
+            partial(theta0, seed), seed, short,
+            checkpoint=Checkpoint(tmp_path / f"{seed}.npz", "id"),
+            progress=Progress(250, LOG), stop=Event(), log=LOG,
+        )  # fmt: skip
+        np.testing.assert_allclose(mine.theta, alone.theta, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(mine.risks, alone.risks, rtol=1e-4)
+        residuals = alone.mean_square_residual
+        np.testing.assert_allclose(mine.mean_square_residual, residuals, rtol=1e-5)
+
+
+def test_why_a_run_is_not_for_a_gpu(setup: Setup) -> None:
+    assert against_gpu(setup) == ""
+    assert "not in float64" in against_gpu(replace(setup, precision="float64"))
+    assert "GELU" in against_gpu(replace(setup, neuron=Ridge(GELU())))

@@ -60,14 +60,14 @@ class GpuError(RuntimeError):
 
 
 def choose_backend(
-    setting: str, say: Callable[[str], None] = lambda text: None, *, worthwhile: bool = True
+    setting: str, say: Callable[[str], None] = lambda text: None, *, against: str = ""
 ) -> Backend:
     """Return what is to compute, once it is known to work.
 
     Args:
         setting: "cpu"; "cupy", an NVIDIA GPU or an error; or "auto", the GPU if one can be used.
         say: told which device was chosen, and with "auto" why it is not a GPU.
-        worthwhile: whether "auto" is to look for a GPU at all.
+        against: why "auto" is not to look for a GPU at all; empty if it is.
 
     Raises:
         ValueError: the setting is none of these.
@@ -75,8 +75,8 @@ def choose_backend(
     """
     if setting not in CHOICES:
         raise ValueError(f"backend must be one of {', '.join(CHOICES)}, got {setting!r}")
-    why = ""
-    if setting == "cupy" or (setting == "auto" and worthwhile):
+    why = f" ({against})" if setting == "auto" and against else ""
+    if setting == "cupy" or (setting == "auto" and not against):
         try:
             backend = _gpu()
         except GpuError as error:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -29,8 +30,9 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
 def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
     """Return the digest of a script and of every local module that it imports, directly or not.
 
-    Comments, layout and docstrings do not count, so that editing one of them reruns nothing. The
-    text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump`` differs between Python
+    So are the CUDA kernels that these modules name: files `*.cu` beside a module, or in the folder
+    `kernels` there. Comments, layout and docstrings do not count, so that editing one of them
+    reruns nothing. The text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump`` differs between Python
     versions.
 
     Args:
@@ -46,6 +48,8 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
     """
     files = local_sources(root / script, root)
     texts = {path.relative_to(root).as_posix(): _normalized(path) for path in files}
+    kernels = {kernel for path in files for kernel in local_kernels(path)}
+    texts |= {path.relative_to(root).as_posix(): _kernel_text(path) for path in kernels}
     return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
 
 
@@ -89,6 +93,25 @@ def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
         for name in _imported_names(_tree(path, path.stat().st_mtime_ns), package)
         for source in _module_files(name, root)
     ]
+
+
+def local_kernels(path: Path) -> list[Path]:
+    """Return the CUDA files that a Python file names in its strings."""
+    names = {
+        node.value
+        for node in ast.walk(_tree(path, path.stat().st_mtime_ns))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    folders = (path.parent, path.parent / "kernels")
+    files = (folder / name for name in names if name.endswith(".cu") for folder in folders)
+    return [file for file in files if file.is_file()]
+
+
+def _kernel_text(path: Path) -> str:
+    """Return the text of a CUDA file without comments and without layout."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def _imported_names(tree: ast.Module, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -9,14 +9,26 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from meanfield.arrays import Backend
 from meanfield.checkpoint import Checkpoint
 from meanfield.progress import Progress
+from meanfield.sgd import cuda
+from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.together import train_in_batches
 from meanfield.training import Setup, Stopped, Trajectory, train
 
 InitialParameters = Callable[[int], NDArray[Any]]
 """Gives a seed's initial parameters (N, D)."""
+
+
+def against_gpu(setup: Setup) -> str:
+    """Return why a run is not for a GPU; empty if it is."""
+    if setup.precision != "float32":
+        return f"a GPU runs SGD in float32, not in {setup.precision}"
+    try:
+        activation_macros(setup.neuron.activation)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def run_on_cpu(
@@ -72,7 +84,6 @@ def run_on_gpu(
     seeds: Sequence[int],
     setup: Setup,
     *,
-    backend: Backend,
     folder: Path,
     identity: str,
     progress: Progress,
@@ -85,15 +96,12 @@ def run_on_gpu(
         theta0: gives a seed's initial parameters.
         seeds: keys of the samples and the noise.
         setup: the rest of the run.
-        backend: the GPU.
         folder: of the checkpoints; those of other runs in it are removed.
         identity: what the results are made from.
         progress: is told of every step and every risk.
         threads: of the CPU, in which the networks are looked at.
         log: gets a line for every batch that continues an earlier run, cannot, or is halved.
     """
-    # Only here: who has no GPU need not have what it takes.
-    from meanfield.sgd import cuda  # type: ignore[attr-defined]
 
     def checkpoint(batch: Sequence[int]) -> Checkpoint:
         # A run is continued where it began: the CPU rounds in another order.
@@ -108,7 +116,6 @@ def run_on_gpu(
         setup,
         cuda.run,
         checkpoint=checkpoint,
-        out_of_memory=backend.xp.cuda.memory.OutOfMemoryError,
         progress=progress,
         threads=threads,
         log=log,

@@ -44,12 +44,14 @@ def train_in_batches(
     run: Run,
     *,
     checkpoint: Callable[[Sequence[int]], Checkpoint],
-    out_of_memory: type[Exception],
     progress: Progress,
     threads: int,
     log: logging.Logger,
 ) -> list[Trajectory]:
     """Run SGD for all seeds together, or in halves of them as long as memory does not suffice.
+
+    A device splits what it can tell is too much by itself; this is for when it runs out all the
+    same, since others use it.
 
     Args:
         theta0: gives a seed's initial parameters, shape (N, D).
@@ -57,7 +59,6 @@ def train_in_batches(
         setup: the rest of the run.
         run: runs several networks in step.
         checkpoint: gives the checkpoint of a batch of seeds.
-        out_of_memory: what the device raises.
         progress: is told of every step and every risk.
         threads: in which the networks are looked at.
         log: gets a line when a batch continues an earlier run, cannot, or is halved.
@@ -76,12 +77,14 @@ def train_in_batches(
                 theta0, seeds, setup, run, checkpoint=checkpoint(seeds), progress=progress,
                 threads=threads, log=log,
             )  # fmt: skip
-        except out_of_memory as error:
-            reason = f"{len(seeds)} networks at once need more memory than the device has: {error}"
-        if len(seeds) == 1:
-            raise MemoryError(f"{reason}; lower sgd.neurons or set backend: cpu")
-        half = len(seeds) // 2
-        log.info("%s; running them as %d and %d", reason, half, len(seeds) - half)
+        except MemoryError as error:
+            if len(seeds) == 1:
+                raise
+            half = len(seeds) // 2
+            parts = half, len(seeds) - half
+            log.info(
+                "%d networks at once: %s; running them as %d and %d", len(seeds), error, *parts
+            )
         return batch(seeds[:half]) + batch(seeds[half:])
 
     return batch(seeds)
