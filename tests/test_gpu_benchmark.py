@@ -1,4 +1,4 @@
-"""The benchmark of a GPU, as far as it goes without one: it refuses, and computes the right thing."""
+"""The benchmark of a GPU, as far as it goes without one: it refuses, and its networks are right."""
 
 import json
 import subprocess

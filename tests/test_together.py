@@ -232,7 +232,7 @@ def test_the_gpu_runs_all_seeds_and_keeps_no_checkpoint_of_the_cpu(
 def test_the_kernels_leave_the_cpu_s_path_to_rounding_also_when_killed(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The CUDA kernels themselves, on the CPU in place of a GPU, through records and checkpoints."""
+    """The CUDA kernels, on the CPU in place of a GPU, through records and checkpoints."""
     monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
     monkeypatch.setattr(cuda_resident, "_LAUNCH", 64)
     short = replace(setup, snapshot_steps=[0, 100, 250])

@@ -32,8 +32,8 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
 
     So are the CUDA kernels that these modules name: files `*.cu` beside a module, or in the folder
     `kernels` there. Comments, layout and docstrings do not count, so that editing one of them
-    reruns nothing. The text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump`` differs between Python
-    versions.
+    reruns nothing. The text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump``
+    differs between Python versions.
 
     Args:
         script: path of the Python file, absolute or relative to ``root``.

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +16,9 @@ from meanfield.sgd.engine import State
 from meanfield.training import Recorder, Setup, Trajectory
 
 
-class Run(Protocol):
-    """One-pass SGD of R networks in step: `meanfield.sgd.engine.run` with a leading axis R."""
-
-    def __call__(
-        self,
-        theta0: NDArray[Any],
-        *,
-        seeds: Sequence[int],
-        record: Callable[[int, NDArray[Any], NDArray[Any]], None],
-        start: Any,
-        pulse: Callable[[int, Callable[[], Any]], None],
-        **settings: Any,
-    ) -> NDArray[Any]:
-        """Return the parameters (R, N, D) after the last step.
-
-        `record` gets the step, the parameters (R, N, D) and the mean squared residuals (R,) since
-        the record before. A state holds the step, the parameters, the sums of squares (R,) since
-        the last record, and the number of records, under the names of `engine.State`.
-        """
+Run = Callable[..., NDArray[Any]]
+"""One-pass SGD of R networks in step, `meanfield.sgd.cuda.run`: the arguments of `engine.run` with a
+leading axis R of parameters (R, N, D), residuals (R,) and states, and `seeds` (R,)."""
 
 
 def train_in_batches(
