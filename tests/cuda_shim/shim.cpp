@@ -1,5 +1,6 @@
 #include "shim.h"
 #include <ucontext.h>
+#include <utility>
 #include <vector>
 
 Index threadIdx, blockIdx, blockDim, gridDim;
@@ -74,30 +75,43 @@ int run_block(unsigned threads)
         fibre.state = READY;
         fibre.exchanges = 0;
     }
-    // Ready threads in a random order, one moved to the front at a time.
-    std::vector<unsigned> ready(threads);
-    for (unsigned t = 0; t < threads; ++t)
-        ready[t] = t;
-    unsigned done = 0;
-    while (done < threads) {
-        if (ready.empty()) {
-            if (!release(0, threads, AT_BLOCK))
-                return 1;
+    // From barrier to barrier the warps run one after the other, in an order drawn anew, each as far
+    // as it can; the lanes of a warp in a random order.
+    const unsigned warps = threads / 32;
+    std::vector<std::vector<unsigned>> ready(warps);
+    std::vector<unsigned> order(warps);
+    for (unsigned warp = 0; warp < warps; ++warp)
+        order[warp] = warp;
+    bool released = true;
+    for (unsigned done = 0; done < threads;) {
+        if (released) {
             for (unsigned t = 0; t < threads; ++t)
-                ready.push_back(t);
+                ready[t / 32].push_back(t);
+            for (unsigned warp = warps; warp > 1; --warp)
+                std::swap(order[warp - 1], order[next_random() % warp]);
+            released = false;
         }
-        const size_t choice = next_random() % ready.size();
-        current = ready[choice];
-        ready[choice] = ready.back();
-        ready.pop_back();
+        unsigned place = 0;
+        while (place < warps && ready[order[place]].empty())
+            ++place;
+        if (place == warps) {
+            released = release(0, threads, AT_BLOCK);
+            if (!released)
+                return 1;
+            continue;
+        }
+        const unsigned warp = order[place];
+        std::swap(ready[warp][next_random() % ready[warp].size()], ready[warp].back());
+        current = ready[warp].back();
+        ready[warp].pop_back();
         threadIdx = {current, 0, 0};
         swapcontext(&scheduler, &fibres[current].context);
         if (fibres[current].state == DONE)
             ++done;
-        const unsigned warp = current / 32 * 32;
-        if (fibres[current].state == AT_WARP && release(warp, warp + 32, AT_WARP))
-            for (unsigned t = warp; t < warp + 32; ++t)
-                ready.push_back(t);
+        const unsigned first = 32 * warp;
+        if (fibres[current].state == AT_WARP && release(first, first + 32, AT_WARP))
+            for (unsigned t = first; t < first + 32; ++t)
+                ready[warp].push_back(t);
     }
     return 0;
 }

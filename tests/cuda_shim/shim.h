@@ -1,8 +1,9 @@
 // Runs CUDA kernels on the CPU, their text unchanged: each thread of a block is a fibre that runs
 // until it has to wait for others.
 //
-// A missing barrier shows: the order in which the fibres run is drawn anew at every choice from a
-// seed, so that what a fibre finds in memory differs between seeds where nothing orders it.
+// A missing barrier shows: warps run as far ahead of others as barriers let them, in an order that is
+// drawn from a seed at each barrier, so what a fibre finds in memory differs between seeds where
+// nothing orders it.  Threads of a block that do not all meet at a barrier are an error.
 // Shared memory is filled with NaN when a block starts.
 
 #pragma once

@@ -109,7 +109,7 @@ class _Replicas:
         if self._runner is None:
             theta, squares = self._host
             return theta.copy(), squares.copy()
-        return self._device.to_host(self._theta).copy(), self._device.to_host(self._squares).copy()
+        return self._device.to_host(self._theta), self._device.to_host(self._squares)
 
     def _load(self) -> None:
         if self._runner is None:

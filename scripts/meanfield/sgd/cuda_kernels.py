@@ -120,7 +120,7 @@ def recurrence_shape(neurons: int, kind: Kind, block: int) -> Shape:
     """
     for each in range(1, 9):
         threads = _whole_warps(-(-neurons // each))
-        needed = each * (block + 3 + kind.weighted) + _OVERHEAD
+        needed = each * (block + 3 + kind.weighted) + _OVERHEAD + 12
         if threads <= 512 and needed <= _registers_of(threads):
             return Shape(threads, each)
     return Shape(_MEMORY_THREADS, 0)
@@ -213,7 +213,8 @@ def _variant(function: str, files: tuple[str, ...], macros: Mapping[str, Any]) -
 
 
 def _literal(number: float) -> str:
-    rounded = float(np.float32(number))
+    with np.errstate(over="ignore"):
+        rounded = float(np.float32(number))
     if not np.isfinite(rounded):
         raise ValueError(f"the activation must be finite in float32, got {number!r}")
     return f"{rounded.hex()}f"
