@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ def makers() -> dict[tuple[str, str], Maker]:
         for variant, maker in variants.items()
     }
     found["engine", ""] = engine_without_data
+    found["engine", "dense"] = partial(engine_without_data, dense=True)
     found["engine_with_data", ""] = engine_with_data
     return found
 

@@ -34,8 +34,14 @@ def engine_with_data(problem: Problem) -> Run:
     return run
 
 
-def engine_without_data(problem: Problem) -> Run:
-    """Make the run of the engine's kernels on the given samples, as the peers have it."""
+def engine_without_data(problem: Problem, *, dense: bool = False) -> Run:
+    """Make the run of the engine's kernels on the given samples, as the peers have it.
+
+    Args:
+        problem: what to run.
+        dense: do all 4 N d operations of a step, those on zeros of sigma' too: to be held against
+            the rate of SGEMM.
+    """
     dtype = np.dtype(np.float32)
     activation = compiled_activation(ACTIVATION, dtype)
     x = np.zeros((-(-problem.dimension // 4) * 4, problem.steps), dtype)
@@ -46,6 +52,8 @@ def engine_without_data(problem: Problem) -> Run:
 
     def run(passes: int) -> npt.NDArray[Any]:
         panels = pack(problem.theta0.astype(dtype), NEURON)
+        if dense:
+            panels = panels._replace(active=None)
         for _ in range(passes):
             advance(panels, x, y, 0, problem.steps, rates, gammas, 0, 0.0, activation)
         return unpack(panels)

@@ -64,11 +64,6 @@ class Problem:
         return len(self.y)
 
     @property
-    def flops(self) -> float:
-        """Operations of a step, 4 N d: a product with the weights, and their dense update."""
-        return 4.0 * self.neurons * self.dimension
-
-    @property
     def active(self) -> float:
         """Share of (neuron, sample) pairs with sigma' not 0, at the initial weights."""
         z = self.x @ self.theta0.T

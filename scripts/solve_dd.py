@@ -7,7 +7,7 @@ each (time); counts of steps and right-hand sides. For one radius also level(ato
 density(time, radius), mass_at_origin(time) and potential(time, probe).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,24 +17,16 @@ import xarray as xr
 
 from meanfield import flow
 from meanfield.arrays import choose_backend, from_backend, to_backend
-from meanfield.functionals import potential, risk
+from meanfield.functionals import risk
 from meanfield.laws import make_law
 from meanfield.limit import Floats, make_limit
 from meanfield.measure import Measure
-from meanfield.metrics import Quantiles
 from meanfield.neurons import make_neuron
-from meanfield.problem import Problem
+from meanfield.radial_results import radial_law, radial_potential
 from meanfield.schedules import Constant, make_schedule
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
-
-RADIUS_SPACING = 0.005
-"""Width of the cells over which the density is stored; the same for all points of a sweep, so that
-their grids are parts of one another."""
-
-PROBES = 400
-"""Radii at which the potential is stored, spread so that half of them are below 1."""
 
 AGAINST_GPU = "the compiled kernels for the limit take no longer than a GPU needs to start"
 """Why `auto` leaves the limit on the CPU."""
@@ -108,29 +100,6 @@ def main(
         path.rhs_calls,
         limit,
     )
-
-
-def radial_law(levels: Floats, radii: Floats, mass: Floats) -> xr.Dataset:
-    """Return what describes the law of one radius, from its quantile functions (time, atom)."""
-    edges = RADIUS_SPACING * np.arange(np.ceil(radii.max() / RADIUS_SPACING) + 2)
-    density = np.stack([Quantiles(levels, row).density(edges) for row in radii])
-    return xr.Dataset(
-        {
-            "level": ("atom", levels),
-            "mass_at_origin": ("time", (radii == 0) @ mass),
-            "density": (("time", "radius"), density),
-        },
-        coords={"radius": edges[:-1] + RADIUS_SPACING / 2},
-    )
-
-
-def radial_potential(problem: Problem, measures: Sequence[Measure]) -> xr.Dataset:
-    """Return the potential of every measure over a radius."""
-    # r = u / (1 - u): fine where the data turn sigma on, and as far as it saturates.
-    u = np.arange(PROBES) / PROBES
-    probes = u / (1 - u)
-    values = np.stack([potential(problem, measure, probes[:, np.newaxis]) for measure in measures])
-    return xr.Dataset({"potential": (("time", "probe"), values)}, coords={"probe": probes})
 
 
 def check(what: str, error: Floats, size: float, remedy: str) -> None:

@@ -45,9 +45,9 @@ def run(
     module: Any = engine, *, neurons: int = 70, dimension: int = 9, neuron: Any = NEURONS[0],
     law: Any = None, schedule: Any = SCHEDULES[0], step_size: float = 2e-3, decay: float = 0.0,
     inverse_temperature: float = np.inf, snapshot_steps: Any = (101,), seed: int = 5,
-    precision: str = "float64",
+    precision: str = "float64", **others: Any,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """Parameters and mean square residuals at the snapshots."""
+    """Parameters and mean square residuals at the snapshots; `others` are the engine's alone."""
     law = law or IsotropicGaussians(dimension, 0.8)
     seen, means = [], []
 
@@ -59,7 +59,7 @@ def run(
     last = module.run(
         theta, neuron=neuron, law=law, schedule=schedule, step_size=step_size, decay=decay,
         inverse_temperature=inverse_temperature, snapshot_steps=snapshot_steps, seed=seed,
-        precision=precision, record=record,
+        precision=precision, record=record, **others,
     )  # fmt: skip
     assert last.dtype == precision
     assert last.shape == theta.shape

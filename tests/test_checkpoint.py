@@ -46,6 +46,22 @@ def test_a_damaged_file_is_discarded(tmp_path: Path, kept: int) -> None:
     assert "cannot be read" in checkpoint.discarded
 
 
+def test_a_changed_byte_never_changes_what_is_loaded(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.npz", "digest")
+    checkpoint.save({"step": 64})
+    whole = checkpoint.path.read_bytes()
+    discarded = 0
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x15
+        checkpoint.path.write_bytes(damaged)
+        found = checkpoint.load()
+        discarded += found is None
+        assert found is None or int(found.get("step", 64)) == 64
+    # What is left are times, attributes and the like.
+    assert discarded > len(whole) / 2
+
+
 def test_a_failed_save_keeps_the_old_file(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path / "c.npz", "digest")
     checkpoint.save(ARRAYS)

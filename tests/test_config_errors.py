@@ -156,8 +156,8 @@ def project(tmp_path: Path) -> Project:
         ),
         (
             "dd: {atoms: 100}",
-            "dd: null\nstatics: {}\nsweep: {neuron.activation: [{kind: tanh}]}",
-            "statics: got {}; expected null, since the minimum is not known for the activation ",
+            "dd: null\nstatics: {}\nsweep: {neuron.activation: [{kind: gelu}]}",
+            "statics.box: missing; expected ends of r as well: the mean of the activation gelu",
         ),
         (
             "title:",

@@ -263,6 +263,7 @@ def test_law_settings_make_laws(law: dict[str, Any]) -> None:
         ({"law": {**ANISOTROPIC, "informative": 9}}, "below the dimension, 9"),
         ({"law": {**ANISOTROPIC, "informative": 0}}, "informative"),
         ({"law": {**TEACHER, "coefficients": [1, 2, 3]}}, "as the dimension, 2"),
+        ({"law": {**TEACHER, "coefficients": [1, 1e7]}}, "from -1e6 to 1e6"),
         ({"law": {**TEACHER, "noise": -1}}, "noise"),
         ({"law": {**TEACHER, "link": {"kind": "step"}}}, "link"),
         ({"law": {**DATA, "file": "a.xlsx"}}, "file"),

@@ -9,11 +9,15 @@ import pytest
 import xarray as xr
 
 from aggregate_runs import by_point
+from meanfield.domain import make_domain
 from meanfield.functionals import potential, risk
-from meanfield.laws import make_law
+from meanfield.laws import IsotropicGaussians, make_law
 from meanfield.measure import Measure
 from meanfield.neurons import make_neuron
 from meanfield.problem import make_problem
+from meanfield.search import on_grid
+from meanfield.statics import minimize_risk
+from meanfield.statics_results import certified_minimum
 from meanfield.store import Origin, read
 from minimize_risk import main
 
@@ -30,6 +34,7 @@ SETTINGS: dict[str, Any] = {
         },
     },
     "statics": {
+        "dimension": "finite",
         "nodes": 16,
         "tolerance": 1e-9,
         "grid": None,
@@ -40,8 +45,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def run(path: Path, **statics: Any) -> xr.Dataset:
-    settings = SETTINGS | {"statics": SETTINGS["statics"] | statics}
+def run(path: Path, law: Any = None, neuron: Any = None, **statics: Any) -> xr.Dataset:
+    settings = {
+        "law": law or SETTINGS["law"],
+        "neuron": neuron or SETTINGS["neuron"],
+        "statics": SETTINGS["statics"] | statics,
+    }
     origin = Origin("minimize_risk", "one", "base", settings, "0" * 16, "0" * 16)
     main(settings=settings, origin=origin, statics=path / "statics.nc")
     return read(path / "statics.nc")
@@ -103,3 +112,41 @@ def test_a_box_bounds_the_radius(tmp_path: Path) -> None:
     bounded = run(tmp_path, box={"r": [0.0, 5.0]})
     assert float(bounded.omega.max()) == 5.0
     assert "potential_infinity" not in bounded
+
+
+def test_infinite_dimension(tmp_path: Path) -> None:
+    """The interval of Lemma 1 tends to [0, 0.47422]; K does not depend on the dimension."""
+    limit = run(tmp_path, dimension="infinite")
+    thresholds = [float(limit[f"delta_{name}"]) for name in ("low", "high", "stable")]
+    np.testing.assert_allclose(thresholds, (0.0, 0.47422, 0.47422), atol=6e-6)
+    # Of rank two: both labels are met at Delta = 0.5.
+    assert float(limit.risk_min) == pytest.approx(0, abs=1e-9)
+
+
+def test_neurons_of_several_invariants(tmp_path: Path) -> None:
+    law = {"kind": "anisotropic_gaussians", "dimension": 40, "informative": 12, "delta": 0.5}
+    box = {"a": [-3.0, 3.0], "b": [-1.0, 1.0], "r1": [0.0, 2.0], "r2": [0.0, 2.0]}
+    found = run(
+        tmp_path, law=law, neuron={"kind": "relu"}, nodes=4, grid=8, box=box, tolerance=1e-8
+    )
+    assert list(found.invariant) == ["a", "b", "r1", "r2"]
+    assert float(found.gap) <= 1e-8
+    assert float(found.risk_min) < float(found.sphere_risk)
+    assert "potential" not in found
+    problem = make_problem(make_law(law), make_neuron({"kind": "relu"}), 4)
+    measure = Measure(found.omega.values, found.mass.values)
+    assert float(found.risk_min) == pytest.approx(float(risk(problem, measure)), abs=1e-13)
+
+
+def test_a_certificate_is_tried_between_the_points_of_the_grid() -> None:
+    """Features that oscillate faster than the grid: a lone search takes a wrong minimum for it."""
+    neuron = make_neuron({"kind": "ridge", "activation": {"kind": "cosine"}})
+    problem = make_problem(IsotropicGaussians(3, 0.97), neuron, 16)
+    domain = make_domain(("r",))
+    alone = minimize_risk(on_grid(problem, domain))
+    found = certified_minimum(on_grid(problem, domain), 1e-9)
+    best = minimize_risk(on_grid(problem, make_domain(("r",), {"r": (0, 400)}))).risk
+    assert alone.gap < 1e-9
+    assert alone.risk > best + 1e-4
+    assert found.gap <= 1e-9
+    assert best - 1e-12 <= found.risk <= best + 1e-9

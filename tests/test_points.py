@@ -87,3 +87,13 @@ def test_ids_tell_points_apart_exactly_where_the_stage_does(sweep: dict[str, lis
         ids, digests = zip(*pairs, strict=True)
         assert len(set(ids)) == len(set(digests)) == len(pairs)
         assert all(re.fullmatch(r"[A-Za-z0-9.+_-]+", name) for name in ids)
+
+
+def test_a_list_of_deltas_is_shared_by_a_sweep_over_delta() -> None:
+    """The list takes the place of the law's own: one job, and its id has no delta."""
+    deltas = {"start": 0.0, "stop": 0.9, "count": 3}
+    both = points({"law.delta": [0.2, 0.5], "statics.deltas": [deltas]})
+    assert len({point_id(point, "minimize_risk") for point in both}) == 1
+    assert len({settings_digest(stage_settings(point, "minimize_risk")) for point in both}) == 1
+    assert len({point_id(point, "solve_dd") for point in both}) == 2
+    assert "delta" not in stage_settings(both[0], "minimize_risk")["law"]

@@ -1,5 +1,6 @@
 """A user's law: blocks that can be drawn again, and errors that name file and function."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,30 @@ def test_what_the_function_returns_is_checked(tmp_path: Path, body: str, message
 def test_the_file_is_checked(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         law(tmp_path, text)
+
+
+@pytest.mark.parametrize("place", ["", "    "], ids=["at the top", "in the function"])
+def test_modules_beside_the_file_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"beside_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text("SCALE = 3.0\n")
+    draw = ["def draw(generator, count):", "    x = generator.normal(size=(count, 2))"]
+    lines = [*draw, f"    return {name}.SCALE * x, x[:, 0]"]
+    lines.insert(2 if place else 0, f"{place}import {name}")
+    x, y = law(tmp_path, "\n".join(lines)).block(1, SAMPLE, 0)
+    np.testing.assert_array_equal(x[:, 0], (3.0 * y).astype(np.float32))
+
+
+def test_a_file_may_hold_dataclasses(tmp_path: Path) -> None:
+    head = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Scale:\n    value: float = 2.0\n"
+    )
+    text = head + SOUND.replace("return x", "return Scale().value * x")
+    x, y = law(tmp_path, text).block(1, SAMPLE, 0)
+    np.testing.assert_array_equal(x[:, 0], (2.0 * y).astype(np.float32))
 
 
 def test_other_arguments_are_checked(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files say how they were made, appear whole or not at all, and are equal when results are."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,17 @@ def test_a_large_array_is_read_by_rows(tmp_path: Path, monkeypatch: pytest.Monke
     np.testing.assert_array_equal(rows, theta[1].astype("float32"))
     assert rows.dtype == np.float32
     assert set(read(tmp_path / "a.nc", without=["theta"]).data_vars) == {"risk"}
+
+
+def test_several_threads_read_rows_at_once(tmp_path: Path) -> None:
+    theta = np.arange(8 * 50 * 4, dtype=float).reshape(8, 50, 4)
+    data = xr.Dataset(
+        {"theta": (("seed", "neuron", "parameter"), theta)}, coords={"seed": np.arange(8)}
+    )
+    write(data, tmp_path / "a.nc", title="Trial", origin=ORIGIN, backend="numpy")
+    with ThreadPoolExecutor(8) as pool:
+        read_all = pool.map(
+            lambda k: read_rows(tmp_path / "a.nc", "theta", "float64", seed=k % 8), range(160)
+        )
+        for k, rows in enumerate(read_all):
+            np.testing.assert_array_equal(rows, theta[k % 8])

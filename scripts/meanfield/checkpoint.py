@@ -45,7 +45,8 @@ class Checkpoint:
                 arrays = {name: stored[name] for name in stored.files}
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        except (OSError, ValueError, EOFError, KeyError, RuntimeError, BadZipFile) as error:
+            # RuntimeError: damage that looks like a feature of archives that Python lacks.
             self._discard(f"it cannot be read ({error})")
             return None
         found = str(arrays.pop("identity", ""))

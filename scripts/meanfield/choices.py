@@ -54,8 +54,11 @@ def uniforms(
     Raises:
         ValueError: the seed is out of range.
     """
-    drawn = words(seed, stream, first_step, count, dimension, replica)
-    return (drawn.astype(np.float64) + 0.5) * 2.0**-32
+    # In place: the largest start has little room beside itself.
+    drawn = words(seed, stream, first_step, count, dimension, replica).astype(np.float64)
+    drawn += 0.5
+    drawn *= 2.0**-32
+    return drawn
 
 
 def indices(

@@ -16,6 +16,7 @@ from meanfield.settings_figures import FigureSettings, FilmSettings
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
 from meanfield.settings_limit import check_limit
+from meanfield.settings_minimum import check_minimum
 from meanfield.settings_neurons import NeuronSettings
 from meanfield.settings_statics import Statics
 
@@ -60,7 +61,7 @@ class Experiment(Section):
     )
     statics: Statics | None = setting(
         "The minimum of the risk over all measures; null for none. It is known for "
-        "`isotropic_gaussians` and `ridge` neurons with a `piecewise_linear` activation.",
+        "`isotropic_gaussians` and `anisotropic_gaussians`, with every neuron.",
         allowed="the keys of `statics`, or null",
         default=None,
         symbol="inf R",
@@ -201,19 +202,5 @@ class Experiment(Section):
                 expected = f"the keys of statics, since {self.figure.kind} draws the minimum"
                 raise problem(expected, ("statics",))
             return self
-        if reason := self._without_reduction():
-            raise problem(f"null, since the minimum is not known {reason}", ("statics",))
-        if self.statics.deltas is not None and not hasattr(self.law, "delta"):
-            expected = f"null, since the law {self.law.kind} has no delta"
-            raise problem(expected, ("statics", "deltas"))
+        check_minimum(self.law, self.neuron, self.statics)
         return self
-
-    def _without_reduction(self) -> str:
-        """Return why the law and the neuron have no reduced problem, empty if they have one."""
-        if self.law.kind != "isotropic_gaussians":
-            return f"for the law {self.law.kind}"
-        if self.neuron.kind != "ridge":
-            return f"for the neuron {self.neuron.kind}"
-        if self.neuron.activation.kind != "piecewise_linear":
-            return f"for the activation {self.neuron.activation.kind}"
-        return ""

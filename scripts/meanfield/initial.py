@@ -105,7 +105,11 @@ class Uniform:
         """Draw the parameter of neurons 0, ..., N - 1, float64 (N, n)."""
         replica = _REPLICAS[parameter] + _UNIFORM
         u = uniforms(seed, INITIAL, 0, neurons, dimension, replica)
-        return (1.0 - u) * self.low + u * self.high
+        values = u * self.high
+        np.subtract(1.0, u, out=u)
+        u *= self.low
+        values += u
+        return values
 
 
 @dataclass(frozen=True)

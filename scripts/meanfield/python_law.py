@@ -1,5 +1,6 @@
 """A user's own data law: a Python function in a file of the user's."""
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,8 @@ class PythonLaw:
 
     The function gets a NumPy generator and a number of samples n, and returns inputs (n, d) and
     labels (n,). All its randomness must come from the generator. It is called for blocks of 1024
-    samples, each with a generator keyed by (seed, stream, block).
+    samples, each with a generator keyed by (seed, stream, block), by several threads at once: it
+    must not write to what they share. Modules beside the file can be imported.
 
     Args:
         file: the Python file, relative to the working folder.
@@ -123,8 +125,14 @@ def _load(file: str) -> ModuleType:
     path = Path(file)
     if not path.is_file():
         raise ValueError(f"{file}: no such file; expected the Python file of a data law")
-    module = ModuleType(path.stem)
+    # As Python does for a script: modules beside it can be imported, there or in the function, and
+    # the file is a module, where dataclasses look for it; under a name that hides no other.
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    module = ModuleType(f"law:{path.stem}")
     module.__file__ = str(path)
+    sys.modules[module.__name__] = module
     try:
         # Compiled here: the import system would look for the file's stale byte code first.
         exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)

@@ -191,10 +191,9 @@ def film_frames(film: Film, heading: str) -> list[Pixels]:
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     law, risk = LawPanel(left, film), RiskPanel(right, film.risks)
     left.set_ylabel(r"density $\bar\rho_t(r)$, scaled")
-    left.legend(loc="upper right")
     if heading:
         figure.suptitle(heading, size=8)
-    right.legend(loc="best")
+    right.legend(loc="best")  # for both panels: the law passes everywhere in its own
     canvas = Canvas(figure, [*law.moving, *risk.moving])
     pictures = []
     for frame in film.frames:
@@ -209,7 +208,7 @@ def draw_strip(film: Film, stills: list[float], heading: str) -> Figure:
     """Return a figure of several of a film's laws, side by side on common axes."""
     columns = min(3, len(stills))
     rows = -(-len(stills) // columns)
-    figure = plt.figure(figsize=(PAGE_WIDTH, 0.5 + 1.55 * rows), layout="constrained")
+    figure = plt.figure(figsize=(PAGE_WIDTH, 0.6 + 1.55 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True)
     frames = {frame.time: frame for frame in film.frames}
     for axes, time in zip(panels.flat, stills, strict=False):
@@ -220,9 +219,10 @@ def draw_strip(film: Film, stills: list[float], heading: str) -> Figure:
         row[0].set_ylabel(r"density $\bar\rho_t(r)$, scaled")
     for axes in panels[:-1].flat:
         axes.set_xlabel("")
-    panels[0, 0].legend(loc="upper right")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2)
     if heading:
-        figure.suptitle(heading, size=8)
+        figure.suptitle(heading, size=8, x=0.01, ha="left")
     return figure
 
 

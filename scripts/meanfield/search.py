@@ -105,7 +105,8 @@ class Search:
         The first is the global minimum, infinity included, unless Psi has a minimum so narrow that
         the grid misses it.
         """
-        noise = ROUNDING * np.linalg.norm(residual) * self.largest
+        # Features are no better than rounding of 1, those of odd neurons, all 0, included.
+        noise = ROUNDING * np.linalg.norm(residual) * max(self.largest, 1.0)
         values = -(self.grid @ residual)
         on_grid = self.domain.local_minima(values, float(noise), MOST_MINIMA)
         u, values = self.domain.descend(lambda u: -(self.features(u) @ residual), on_grid)

@@ -261,7 +261,9 @@ class Dd(Section):
     )
     nodes: Whole = setting(
         "Number of quadrature nodes for each label and each norm of a data point that the reduced "
-        "problem knows.",
+        "problem knows: with the two norms of `anisotropic_gaussians` their product for each "
+        "label, so that 10 make Q = 200 nodes and the cost grows as their square. `infinite` and "
+        "`infinite_data` have one a label, whatever this says.",
         allowed="a whole number, at least 1",
         unit="count",
         symbol="Q/2",

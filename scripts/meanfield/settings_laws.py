@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from meanfield.settings_fields import Number, Numbers, Section, Whole, problem, setting
 from meanfield.settings_neurons import ActivationSettings
@@ -96,7 +96,8 @@ class GaussianTeacherSettings(Section):
     )
     coefficients: Numbers = setting(
         "Weight of the link of each of the first coordinates: one for a single-index teacher.",
-        allowed="a list of numbers, at least one, at most as many as the dimension",
+        allowed="a list of numbers from -1e6 to 1e6, at least one, at most as many as the "
+        "dimension",
         unit="1",
         symbol="cⱼ",
         default=(1.0,),
@@ -104,11 +105,20 @@ class GaussianTeacherSettings(Section):
     )
     noise: Number = setting(
         "Standard deviation of the Gaussian noise of a label.",
-        allowed="a number, at least 0",
+        allowed="a number, 0 <= noise <= 1e6",
         unit="1",
         default=0.0,
         ge=0,
+        le=1e6,
     )
+
+    @field_validator("coefficients")
+    @classmethod
+    def _check_sizes(cls, coefficients: Numbers) -> Numbers:
+        for index, coefficient in enumerate(coefficients):
+            if abs(coefficient) > 1e6:  # labels must stay within float32
+                raise problem("a number from -1e6 to 1e6", (index,))
+        return coefficients
 
     @model_validator(mode="after")
     def _check_coefficients(self) -> "GaussianTeacherSettings":
@@ -146,7 +156,8 @@ class PythonLawSettings(Section):
     """A law of your own: a Python function draw(generator, count) that returns (x, y).
 
     It gets a NumPy generator, from which all its randomness must come, and a number of samples n;
-    it returns inputs (n, d) and labels (n,).
+    it returns inputs (n, d) and labels (n,). Seeds call it at the same time, in threads, so it must
+    not write to arrays of its module.
     """
 
     kind: Literal["python"] = setting("The law of the data.", allowed="`python`")

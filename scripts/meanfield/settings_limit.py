@@ -4,6 +4,7 @@ from meanfield.settings_dynamics import Dd, Sgd
 from meanfield.settings_fields import problem
 from meanfield.settings_initial import InitialSettings
 from meanfield.settings_laws import LawSettings
+from meanfield.settings_minimum import in_words, on_a_line
 from meanfield.settings_neurons import NeuronSettings, PiecewiseLinearSettings
 from meanfield.start_axes import SPREAD, points_per_axis, start_axes
 
@@ -44,10 +45,10 @@ def _check_empirical(law: LawSettings, dd: Dd) -> None:
 def _check_reduced(
     law: LawSettings, neuron: NeuronSettings, initial: InitialSettings, dd: Dd
 ) -> None:
-    if law.kind not in SPREAD:
+    if law.kind not in SPREAD or on_a_line(law):
         expected = (
-            f"null, since no reduction is known for the law {law.kind}; there is one for "
-            f"{', '.join(SPREAD)}. Others have {WAYS_OUT}"
+            f"null, since no reduction is known for the law {in_words(law)}; there is one for "
+            f"{', '.join(SPREAD)}, with more than one dimension in a part. Others have {WAYS_OUT}"
         )
         raise problem(expected, ("dd",))
     for name, unset in (("rows", None), ("seed", 1)):

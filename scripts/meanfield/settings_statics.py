@@ -1,5 +1,7 @@
 """What may stand below `statics`."""
 
+from typing import Literal
+
 from pydantic import field_validator, model_validator
 
 from meanfield.settings_fields import Number, Section, Whole, problem, setting
@@ -33,12 +35,20 @@ class Deltas(Section):
 class Statics(Section):
     """The least risk over all measures of neurons, certified, and that of the best single sphere.
 
-    Radii reach infinity; other coordinates, and the radii of neurons that grow without bound, have
-    no minimum unless `box` bounds them.
+    Radii reach infinity; other coordinates, and the radii of neurons that grow without bound or
+    oscillate, have no minimum that can be found unless `box` bounds them.
     """
 
+    dimension: Literal["finite", "infinite"] = setting(
+        "Dimension for which the minimum is found: `finite`, that of the law, or `infinite`, its "
+        "limit d = ∞ at the same norms of w and, for `anisotropic_gaussians`, the same s₀/d.",
+        allowed="`finite` or `infinite`",
+        symbol="d",
+        default="finite",
+    )
     nodes: Whole = setting(
-        "Number of quadrature nodes per label and invariant of a data point.",
+        "Number of quadrature nodes for each label and each norm of a data point: with two norms "
+        "their product for each label, of which 8 to 10 will do. `infinite` has one a label.",
         allowed="a whole number, at least 1",
         unit="count",
         default=24,
@@ -71,7 +81,9 @@ class Statics(Section):
     box: dict[str, tuple[Number, Number]] = setting(
         "Ends of coordinates, as in `{r: [0, 10]}`; radii without any are in [0, ∞].",
         allowed="a mapping from names of invariants (`r`, `r1`, `r2`, `a`, `b`) to lists of two "
-        "increasing numbers; needed for `a` and `b`",
+        "increasing numbers; needed for `a` and `b`, and for all radii if the mean of a neuron "
+        "grows with them (`relu`, `leaky_relu`, `softplus`, `gelu`, unequal outer slopes) or "
+        "oscillates (`cosine`)",
         default={},
     )
     deltas: Deltas | None = setting(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -195,10 +196,16 @@ def read(path: str | Path, without: Sequence[str] = ()) -> xr.Dataset:
         return dataset.load()
 
 
+# HDF5 is not safe for threads: two that open a file at once end in errors, or the process.
+_ONE_READER = Lock()
+
+
 def read_rows(
     path: str | Path, name: str, dtype: npt.DTypeLike, **labels: object
 ) -> npt.NDArray[Any]:
     """Read one large array, a few rows at a time, so that no other copy of it is made.
+
+    May be called from several threads.
 
     Args:
         path: the file.
@@ -209,7 +216,7 @@ def read_rows(
     Returns:
         The array, without the dimensions that labels were given for.
     """
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
+    with _ONE_READER, xr.open_dataset(path, engine="netcdf4") as dataset:
         stored = dataset[name].sel(labels)
         rows = np.empty(stored.shape, dtype)
         length = max(1, _READ_AT_ONCE // max(1, rows[:1].size))
@@ -233,7 +240,7 @@ def recorded_digest(path: str | Path) -> str | None:
     """Return the digest that a result carries, or None when it carries none.
 
     NetCDF files carry it as an attribute, figures and tables as the text of `stamp` in their
-    metadata, which PDF, SVG, PNG and CSV all keep uncompressed.
+    metadata, which PDF, SVG, PNG, GIF and CSV all keep uncompressed.
     """
     file = Path(path)
     if file.suffix == ".nc":

@@ -15,10 +15,9 @@ from meanfield.progress import Progress
 from meanfield.sgd.engine import State
 from meanfield.training import Recorder, Setup, Trajectory
 
-
 Run = Callable[..., NDArray[Any]]
-"""One-pass SGD of R networks in step, `meanfield.sgd.cuda.run`: the arguments of `engine.run` with a
-leading axis R of parameters (R, N, D), residuals (R,) and states, and `seeds` (R,)."""
+"""One-pass SGD of R networks in step, `meanfield.sgd.cuda.run`: the arguments of `engine.run`, with
+a leading axis R of parameters (R, N, D), residuals (R,) and states, and `seeds` (R,)."""
 
 
 def train_in_batches(

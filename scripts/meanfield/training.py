@@ -22,7 +22,7 @@ from meanfield.sgd.engine import State, run
 from meanfield.sgd.prediction import network
 from meanfield.sgd.reference import Precision
 
-CHECKPOINT_INTERVAL = 20.0
+CHECKPOINT_INTERVAL = 10.0
 """Seconds of work after which a checkpoint is written."""
 
 Floats = NDArray[np.float64]

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.agreement import AGREEMENT, disagreement
 from benchmarks.block_sizes import ROOT, library_with_block, rewrite
 from benchmarks.machine import describe
+from benchmarks.sgd_engine import engine_with_data, engine_without_data
 from benchmarks.sgd_problem import ACTIVATION, HIGH, LOW, OFFSET, SLOPE, make_problem
 from benchmarks.sgd_scaling import cases, slopes
 from meanfield.neurons import Ridge
@@ -24,7 +25,6 @@ def test_the_ramp_is_the_activation():
 def test_a_problem_holds_what_the_engine_draws():
     problem = make_problem(20, 6, samples=50)
     assert (problem.neurons, problem.dimension, problem.steps) == (20, 6, 50)
-    assert problem.flops == 480
     assert problem.x.dtype == problem.y.dtype == problem.theta0.dtype == np.float32
     assert 0 < problem.active < 1
     weights = problem.theta0.copy()
@@ -39,6 +39,14 @@ def test_a_problem_holds_what_the_engine_draws():
     )  # fmt: skip
     np.testing.assert_allclose(weights, drawn, rtol=0, atol=1e-6)
     assert np.abs(drawn - problem.theta0).max() > 1e-4
+
+
+def test_the_engine_on_given_samples_is_the_engine_and_zeros_of_slopes_change_no_bits():
+    problem = make_problem(70, 13, delta=0.2, step_size=1e-4, samples=77)
+    drawn = engine_with_data(problem)(1)
+    assert np.array_equal(engine_without_data(problem)(1), drawn)
+    assert np.array_equal(engine_without_data(problem, dense=True)(1), drawn)
+    assert np.abs(drawn - problem.theta0).max() > 1e-3
 
 
 def test_the_machine_is_described_without_names_or_paths():

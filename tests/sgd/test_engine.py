@@ -178,6 +178,37 @@ def test_interruptions_for_air_change_no_bits(monkeypatch, variant):
     assert np.array_equal(means, means_of_pieces)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_run_continues_from_any_state_with_the_same_bits(monkeypatch, variant):
+    steps = (0, 7, 64, 101, 130)
+    whole, means = run(snapshot_steps=steps, **variant)
+    # As often as may be: at every block, with noise at every step.
+    monkeypatch.setattr(engine, "_CALL_WORK", 1)
+    monkeypatch.setattr(engine, "_NOISY_CALL_WORK", 1)
+    states = []
+    run(snapshot_steps=steps, pulse=lambda step, state: states.append(state()), **variant)
+    noisy = "inverse_temperature" in variant
+    assert [state.step for state in states] == list(
+        range(1, 131) if noisy else range(BLOCK, 129, BLOCK)
+    )
+    for state in states[:: 9 if noisy else 1]:
+        again, means_again = run(snapshot_steps=steps, start=state, **variant)
+        assert np.array_equal(again, whole[state.recorded :])
+        assert np.array_equal(means_again, means[state.recorded :])
+
+
+def test_calls_into_compiled_code_are_short_whatever_the_size():
+    def pace(neurons, dimension, beta):
+        theta = np.broadcast_to(np.float32(0), (neurons, dimension))
+        law, neuron = IsotropicGaussians(dimension, 0.5), NEURONS[0]
+        return engine._Runner(neuron, law, SCHEDULES[0], 1e-6, 0.0, beta, 1, theta).pace
+
+    assert pace(10**5, 1000, np.inf) == BLOCK
+    assert pace(10**5, 1000, 1.0) == 1
+    for beta in (np.inf, 1.0):
+        assert pace(800, 40, beta) >= 1024
+
+
 def test_threads_change_no_bits():
     seeds = range(6)
 

@@ -26,15 +26,17 @@ from meanfield.sgd.reference import Divergence, Precision, Recorder, all_finite,
 _CHUNK_BYTES = 2**18
 """Compiled code cannot be interrupted, so it comes up for air after as many bytes of inputs; they
 stay in the cache between being drawn and being used."""
+_CALL_WORK, _NOISY_CALL_WORK = 2**32, 2**26
+"""Parameters times steps of a compiled call, at most, without and with noise: a second of work."""
 _SPAN = 4096
 """Steps whose sizes are computed at once; a multiple of every chunk."""
 
 
 class State(NamedTuple):
-    """Where a run can be continued, with the same bits: at the boundary of a block.
+    """Where a run can be continued, with the same bits.
 
     Attributes:
-        step: steps done, a multiple of BLOCK.
+        step: steps done; without noise, a multiple of BLOCK.
         theta: parameters (N, D) after them, in the precision of the run.
         squares: sum of (y - yhat)^2 since the last snapshot.
         recorded: snapshots that were recorded.
@@ -55,8 +57,9 @@ class _Runner:
 
     def __init__(
         self, neuron: Neuron, law: Law, schedule: Schedule, step_size: float, decay: float,
-        inverse_temperature: float, seed: int, dtype: np.dtype[Any],
+        inverse_temperature: float, seed: int, theta: npt.NDArray[Any],
     ) -> None:  # fmt: skip
+        dtype = theta.dtype
         self.schedule, self.step_size, self.decay = schedule, step_size, decay
         self.inverse_temperature = inverse_temperature
         self.seed, self.key = seed, split_seed(seed)
@@ -67,6 +70,11 @@ class _Runner:
         # A power of two, so that chunks divide the 2^32 steps of a word of the random numbers.
         samples = max(1, _CHUNK_BYTES // (self.coordinates * dtype.itemsize * BLOCK))
         self.chunk = BLOCK * 2 ** (min(samples, 64).bit_length() - 1)
+        # Noisy steps are made one by one, so that a run can be cut anywhere.
+        self.noisy = bool(np.isfinite(inverse_temperature))
+        self.block, work = (1, _NOISY_CALL_WORK) if self.noisy else (BLOCK, _CALL_WORK)
+        steps = 1 << (max(1, work // theta.size).bit_length() - 1)
+        self.pace = max(self.block, min(self.chunk, steps))
         self.x = np.empty((self.coordinates, self.chunk), dtype)
         self.y = np.empty(self.chunk, dtype)
         self.first_step = -1
@@ -94,11 +102,11 @@ class _Runner:
             self.span_start = start
 
     def advance(self, panels: Panels, step: int, target: int, skip: int, squares: float) -> float:
-        """Run from a block boundary to another step, changing the panels.
+        """Run from one step to another, changing the panels.
 
         Args:
             panels: the network after ``step`` steps.
-            step: a multiple of BLOCK.
+            step: without noise, a multiple of BLOCK.
             target: the step to reach.
             skip: residuals count from this step on.
             squares: sum of (y - yhat)^2 so far.
@@ -109,7 +117,6 @@ class _Runner:
         Raises:
             Divergence: a prediction is not finite.
         """
-        noisy = np.isfinite(self.inverse_temperature)
         while step < target:
             self._draw_chunk_of(step)
             self._compute_sizes_of(step)
@@ -118,7 +125,7 @@ class _Runner:
             steps = slice(step - self.span_start, step - self.span_start + count)
             arguments = (panels, self.x, self.y, first, count, self.rates[steps],
                          self.gammas[steps], skip - step, squares, self.activation)  # fmt: skip
-            if noisy:
+            if self.noisy:
                 done, squares = advance_noisy(
                     *arguments, self.scales[steps], *self.key, np.uint64(step)
                 )
@@ -170,7 +177,8 @@ def run(
             steps since the last call, nan if there are none), with a copy.
         start: state of the same run to continue from, instead of theta0; its snapshots are not
             recorded again.
-        pulse: called between compiled calls, many times a second; it may raise to end the run.
+        pulse: called between compiled calls, every second or so or more often; it may raise to end
+            the run.
 
     Returns:
         The parameters (N, D) after the last step.
@@ -184,9 +192,7 @@ def run(
     theta, snapshots = check_run(
         theta0, neuron, law, step_size, decay, inverse_temperature, snapshot_steps, seed, precision
     )
-    runner = _Runner(
-        neuron, law, schedule, step_size, decay, inverse_temperature, seed, theta.dtype
-    )
+    runner = _Runner(neuron, law, schedule, step_size, decay, inverse_temperature, seed, theta)
     state = start or State(0, theta, 0.0, 0)
     panels = pack(state.theta.astype(theta.dtype, copy=False), neuron)
     step, squares, recorded = state.step, state.squares, state.recorded
@@ -195,10 +201,11 @@ def run(
     for number in range(recorded, len(snapshots)):
         # Blocks start at multiples of BLOCK whatever the snapshots: one that falls inside a block
         # is finished on a copy, and the run goes on from the block's start; the last needs no copy.
+        # With noise every step is a block.
         snapshot = snapshots[number]
-        boundary = snapshot // BLOCK * BLOCK
+        boundary = snapshot // runner.block * runner.block
         while step < boundary:
-            target = min(boundary, (step // runner.chunk + 1) * runner.chunk)
+            target = min(boundary, (step // runner.pace + 1) * runner.pace)
             squares = runner.advance(panels, step, target, before, squares)
             step = target
             if pulse is not None:

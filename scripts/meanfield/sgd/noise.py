@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from meanfield.compiled import compiler
+from meanfield.compiled import compiler, use_widest_vectors
 from meanfield.random import NOISE, four_normals, philox
 from meanfield.sgd.blocks import scale_rows
 from meanfield.sgd.forward import finish_outer, predict
@@ -25,6 +25,7 @@ _SHIFT = np.uint64(32)
 @njit
 def _fill_noise(out: Any, first: Any, k0: Any, k1: Any, step: Any) -> None:
     """Draw the noise of a step, coordinate 4 (first + m) + q to out[q, m]."""
+    use_widest_vectors()
     low, high = step & _MASK, step >> _SHIFT
     for m in range(out.shape[1]):
         words = philox(first + np.uint64(m), low, high, _NOISE, k0, k1)
@@ -34,28 +35,39 @@ def _fill_noise(out: Any, first: Any, k0: Any, k1: Any, step: Any) -> None:
 @njit
 def _add_noise(panels: Any, noise: Any, scale: Any, k0: Any, k1: Any, step: Any) -> None:
     """Add scale g to theta, where g_i,c is coordinate i D + c of the noise of the step."""
-    extra = 0 if panels.outer is None else 2
-    parameters = panels.dimension + extra
+    rows, first = panels.rows, 0 if panels.outer is None else 2
+    parameters = panels.dimension + first
     calls = noise.shape[1]
-    for p in range(panels.rows.size // panels.stride):
+    for p in range(rows.size // panels.stride):
         _fill_noise(noise, np.uint64(p * calls), k0, k1, step)
-        for q in range(min(TILE, panels.neurons - p * TILE)):
-            for c in range(parameters):
-                at = q * parameters + c
-                move = scale * noise[at % 4, at // 4]
-                if extra == 0:
-                    panels.rows[p * panels.stride + c * TILE + q] += move
-                elif c > 0:
-                    row = c - 2 if c > 1 else panels.dimension
-                    panels.rows[p * panels.stride + row * TILE + q] += move
-                else:
-                    _move_outer(panels.outer, p * TILE + q, move)
+        base, count = p * panels.stride, min(TILE, panels.neurons - p * TILE)
+        _move_outer(panels.outer, p * TILE, count, noise, parameters, scale)
+        if first > 0:  # the offset is the weight of the last input
+            _move(rows, base + panels.dimension * TILE, count, noise, 1, parameters, scale)
+        for j in range(panels.dimension):
+            _move(rows, base + j * TILE, count, noise, first + j, parameters, scale)
 
 
 @njit
-def _move_outer(outer: Any, i: int, move: Any) -> None:
+def _move(
+    out: Any, start: int, count: int, noise: Any, first: int, parameters: int, scale: Any
+) -> None:
+    """Add to one parameter of ``count`` neurons, of index ``first`` in the first one's, its noise.
+
+    Neurons lie one after the other in ``out``, ``parameters`` apart in the noise.
+    """
+    for q in range(count):
+        at = first + q * parameters
+        out[start + q] += scale * noise[at & 3, at >> 2]
+
+
+@njit
+def _move_outer(
+    outer: Any, start: int, count: int, noise: Any, parameters: int, scale: Any
+) -> None:
+    """Add the noise of output weights, where there are any."""
     if outer is not None:
-        outer[i] += move
+        _move(outer, start, count, noise, 0, parameters, scale)
 
 
 @njit
