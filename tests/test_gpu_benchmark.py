@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,17 +57,15 @@ def test_the_networks_are_those_of_the_reference(
 ) -> None:
     """With NumPy and a CPU in place of CuPy and a GPU."""
 
-    class Stand(HostDevice):
-        """NumPy under the names of CuPy that NumPy does not have."""
-
-        asnumpy = staticmethod(np.asarray)
-        cuda = type("cuda", (), {"get_current_stream": lambda: type("", (), {"synchronize": id})})
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(np, name)
-
+    stream = SimpleNamespace(synchronize=lambda: None)
+    stand = SimpleNamespace(
+        **{name: getattr(np, name) for name in ("array", "asarray", "matmul", "clip", "where")},
+        float32=np.float32,
+        asnumpy=np.asarray,
+        cuda=SimpleNamespace(get_current_stream=lambda: stream),
+    )
     monkeypatch.setattr(gpu_peers, "CupyDevice", HostDevice)
-    monkeypatch.setitem(sys.modules, "cupy", Stand())
+    monkeypatch.setitem(sys.modules, "cupy", stand)
     problem = make_replicas(2, 40, 8, step_size=5e-5, steps=200)
     networks = gpu_peers.MAKERS[implementation](problem)
     networks.advance(1)
