@@ -56,7 +56,6 @@ def test_the_networks_are_those_of_the_reference(
     implementation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With NumPy and a CPU in place of CuPy and a GPU."""
-
     stream = SimpleNamespace(synchronize=lambda: None)
     stand = SimpleNamespace(
         **{name: getattr(np, name) for name in ("array", "asarray", "matmul", "clip", "where")},
