@@ -1,25 +1,23 @@
-"""Train networks by one-pass SGD: all seeds of a point, one thread a seed.
+"""Train networks by one-pass SGD: all seeds of a point, one thread a seed or all on one GPU.
 
 In: initial parameters and test set (generate_data); settings of law, neuron, times and SGD.
 Out: NetCDF with omega(seed, time, neuron, invariant), theta(seed, neuron, parameter) at the end,
 and, each (seed, time), the risk with its parts and the mean squared residual of the steps between.
 
-A run that was killed continues from its checkpoints, beside the output, and ends the same.
+A run that was killed continues from its checkpoints, beside the output, and ends the same if the
+backend is the same.
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping
 from pathlib import Path
-from threading import Event
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
-from meanfield.checkpoint import Checkpoint
+from meanfield.arrays import choose_backend
 from meanfield.evaluation import RiskEstimate, TestSet
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
@@ -27,10 +25,11 @@ from meanfield.neurons import make_neuron
 from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.progress import Progress
 from meanfield.schedules import make_schedule
+from meanfield.seeds import against_gpu, run_on_cpu, run_on_gpu
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, read_rows, write
 from meanfield.timeline import output_times, steps_at
-from meanfield.training import Setup, Stopped, Trajectory, train
+from meanfield.training import Setup, Trajectory
 
 REDUCED_NODES = {1: 48, 2: 12}
 """Nodes per label and invariant for the reduced risk, by the number of invariants: converged, and
@@ -44,6 +43,7 @@ def main(
     threads: int,
     data: str | Path,
     runs: str | Path,
+    backend: str = "auto",
 ) -> None:
     """Run SGD for every seed and store the trajectories."""
     started = perf_counter()
@@ -53,75 +53,44 @@ def main(
     steps, outputs = np.unique(steps_at(times, settings["sgd"]["step_size"]), return_inverse=True)
     setup = make_setup(settings, steps.tolist(), initial)
     seeds = settings["seeds"]
-    folder = Path(runs).with_suffix(".checkpoints")
-    checkpoints = {
-        seed: Checkpoint(folder / f"seed-{seed}.npz", f"{origin.digest} {seed}") for seed in seeds
-    }
-    known = {checkpoint.path for checkpoint in checkpoints.values()}
-    for path in sorted(set(folder.glob("*")) - known):
-        LOG.info("removed %s: it belongs to no seed of this run", path)
-        path.unlink()
+    chosen = choose_backend(backend, LOG.info, against=against_gpu(setup))
     progress = Progress(len(seeds) * int(steps[-1]), LOG)
-    stop = Event()
-
-    def trajectory(seed: int) -> Trajectory:
-        try:
-            return train(
-                lambda: read_rows(data, "theta", setup.precision, seed=seed),
-                seed,
-                setup,
-                checkpoint=checkpoints[seed],
-                progress=progress,
-                stop=stop,
-                log=LOG,
-            )
-        except BaseException:
-            stop.set()  # the other seeds need not go on
-            raise
-
+    folder = Path(runs).with_suffix(".checkpoints")
+    run_seeds = run_on_cpu if chosen.name == "cpu" else run_on_gpu
     try:
-        trajectories = run_all(trajectory, seeds, threads, stop)
+        trajectories = run_seeds(
+            lambda seed: read_rows(data, "theta", setup.precision, seed=seed),
+            seeds,
+            setup,
+            folder=folder,
+            identity=origin.digest,
+            progress=progress,
+            threads=threads,
+            log=LOG,
+        )
     finally:
         progress.close()
     names = invariant_names(setup.law, setup.neuron)
     dataset = as_dataset(trajectories, outputs, setup.keep_theta).assign_coords(
         seed=np.asarray(seeds, dtype=np.uint64), time=times, invariant=list(names)
     )
-    write(dataset, runs, title="One-pass SGD", origin=origin, backend="numba")
+    write(
+        dataset,
+        runs,
+        title="One-pass SGD",
+        origin=origin,
+        backend="numba" if chosen.name == "cpu" else chosen.name,
+        device=chosen.device,
+    )
     shutil.rmtree(folder, ignore_errors=True)  # partial files of killed runs included
     LOG.info(
-        "ran %d seeds of %d steps in %.1f s into %s",
+        "ran %d seeds of %d steps in %.1f s on %s into %s",
         len(seeds),
         steps[-1],
         perf_counter() - started,
+        chosen.device,
         runs,
     )
-
-
-def run_all(
-    trajectory: Callable[[int], Trajectory], seeds: Sequence[int], threads: int, stop: Event
-) -> list[Trajectory]:
-    """Return the trajectories of all seeds, run in threads; raise the error that came first.
-
-    A seed's failure, or an interrupt, stops the others.
-    """
-    # Every seed has a thread; threads of the linear algebra library would fight them for the cores.
-    with (
-        threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool,
-    ):
-        futures = [pool.submit(trajectory, seed) for seed in seeds]
-        try:
-            wait(futures)
-        except BaseException:
-            stop.set()
-            raise
-    errors = [error for future in futures if (error := future.exception()) is not None]
-    # Those that were merely stopped are not to hide why.
-    errors.sort(key=lambda error: isinstance(error, Stopped))
-    if errors:
-        raise errors[0]
-    return [future.result() for future in futures]
 
 
 def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Dataset) -> Setup:

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from meanfield import flow
+from meanfield.arrays import choose_backend, from_backend, to_backend
 from meanfield.functionals import risk
 from meanfield.laws import make_law
 from meanfield.limit import Floats, make_limit
@@ -27,13 +28,19 @@ from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
 
+AGAINST_GPU = "the compiled kernels for the limit take no longer than a GPU needs to start"
+"""Why `auto` leaves the limit on the CPU."""
+
 LARGEST_ERROR = 1e-4
 """Error of the risk, relative to 1 + R, from which on a setting is reported as too coarse."""
 
 
-def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> None:
+def main(
+    *, settings: Mapping[str, Any], origin: Origin, limit: str | Path, backend: str = "auto"
+) -> None:
     """Solve the flow and store the path of the measure."""
     started = perf_counter()
+    chosen = choose_backend(backend, LOG.info, against=AGAINST_GPU)
     law, neuron = make_law(settings["law"]), make_neuron(settings["neuron"])
     dd = settings["dd"]
     problem, finer, start, levels, names, invariants, width = make_limit(
@@ -42,7 +49,10 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     times = output_times(settings["time"])
     schedule = make_schedule(settings["sgd"]["schedule"]) if "sgd" in settings else Constant()
     # In tau = int xi dt the flow is autonomous; it is solved there and reported in t.
-    path = flow.solve(problem, start, schedule.integral(times), tolerance=dd["tolerance"])
+    moved, there = to_backend(problem, chosen), to_backend(start, chosen)
+    path = from_backend(
+        flow.solve(moved, there, schedule.integral(times), tolerance=dd["tolerance"])
+    )
     seconds = perf_counter() - started
 
     measures = [Measure(omega, start.mass) for omega in path.omega]
@@ -72,11 +82,19 @@ def main(*, settings: Mapping[str, Any], origin: Origin, limit: str | Path) -> N
     if levels is not None:
         dataset = dataset.merge(radial_law(levels, path.omega[:, :, 0], start.mass))
         dataset = dataset.merge(radial_potential(problem, measures))
-    write(dataset, limit, title="Distributional dynamics", origin=origin, backend="numpy")
+    write(
+        dataset,
+        limit,
+        title="Distributional dynamics",
+        origin=origin,
+        backend="numpy" if chosen.name == "cpu" else chosen.name,
+        device=chosen.device,
+    )
     LOG.info(
-        "solved to t = %g in %.2f s (%d steps, %d rejected, %d right-hand sides) into %s",
+        "solved to t = %g in %.2f s on %s (%d steps, %d rejected, %d right-hand sides) into %s",
         times[-1],
         seconds,
+        chosen.device,
         path.steps,
         path.rejected,
         path.rhs_calls,

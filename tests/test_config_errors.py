@@ -216,7 +216,7 @@ def test_a_message_names_file_key_value_and_range(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("seed: [1]", "config.yaml: seed: unknown key; there is experiments, figure_formats, "),
+        ("seed: [1]", "config.yaml: seed: unknown key; there is backend, experiments, "),
         ("seeds: [1, 1]", "config.yaml: seeds[1]: got 1; expected each entry only once"),
         ("seeds: []", "config.yaml: seeds: got []; expected a list of distinct whole numbers"),
         (

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meanfield.digests import code_digest, digest_of, local_sources, settings_digest
+from meanfield.digests import (
+    SCRIPTS,
+    code_digest,
+    digest_of,
+    local_kernels,
+    local_sources,
+    settings_digest,
+)
 
 LEAF = '"""Doc."""\n\n\ndef f():\n    """Doc."""\n    return 1  # why\n'
 
@@ -95,3 +102,26 @@ def test_settings_digest_sees_every_value() -> None:
 def test_digest_keeps_boundaries(parts: list[str]) -> None:
     assert digest_of(*parts) != digest_of("".join(parts))
     assert digest_of(*parts) != digest_of(*parts, "")
+
+
+def test_kernels_that_a_module_names_count(root: Path) -> None:
+    folder = root / "package" / "kernels"
+    folder.mkdir()
+    kernel = folder / "step.cu"
+    kernel.write_text("// a step\nvoid step() { x += 1; }\n")
+    (folder / "other.cu").write_text("void other() {}\n")
+    before = code_digest("script.py", root)
+    (root / "package" / "leaf.py").write_text(LEAF + 'FILES = ("step.cu", "absent.cu")\n')
+    named = code_digest("script.py", root)
+    assert named != before
+    kernel.write_text("/* one\n   step */\nvoid step()  { x += 1; }\n\n")
+    (folder / "other.cu").write_text("void other() { x = 2; }\n")
+    assert code_digest("script.py", root) == named
+    kernel.write_text("void step() { x += 2; }\n")
+    assert code_digest("script.py", root) != named
+
+
+def test_the_kernels_of_sgd_count() -> None:
+    sources = local_sources(SCRIPTS / "run_sgd.py", SCRIPTS)
+    kernels = {kernel for path in sources for kernel in local_kernels(path)}
+    assert kernels == set((SCRIPTS / "meanfield" / "sgd" / "kernels").glob("*.cu"))

@@ -86,3 +86,11 @@ def test_conda_environment_agrees_with_lock_and_pyproject(environment: str, lock
         # conda has no post-releases: its build number says the same.
         assert expected.public.startswith(version)
         assert Version(version).release[:3] == expected.release[:3]
+
+
+def test_the_profile_of_the_gpu_is_the_default_and_one_gpu() -> None:
+    default, gpu = (
+        yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+        for name in ("default", "gpu")
+    )
+    assert gpu == {**default, "resources": ["gpu=1"], "config": ["backend=cupy"]}

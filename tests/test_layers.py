@@ -9,11 +9,14 @@ from meanfield.digests import SCRIPTS, local_imports
 # From the top to the bottom; modules of one line may not import one another, save the settings.
 LAYERS = (
     ("plan",),
+    ("seeds",),
+    ("together",),
     ("training", "stage"),
     ("radial_figure", "radial_film", "minima_figure", "path_figure", "trap_figure"),
     ("sweep_curves",),
     ("figures", "animation", "checkpoint", "progress"),
     ("store",),
+    ("arrays",),
     ("provenance",),
     ("config_files",),
     ("points", "config_errors"),

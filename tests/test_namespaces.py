@@ -1,6 +1,6 @@
 """Problems, functionals and the flow over other array namespaces than NumPy: the same numbers."""
 
-import dataclasses
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -9,15 +9,14 @@ import pytest
 
 from meanfield import functionals
 from meanfield.activations import GELU, Cosine, LeakyReLU, PiecewiseLinear, ReLU
+from meanfield.arrays import Backend, to_backend
 from meanfield.empirical import make_empirical_problem
 from meanfield.flow import solve
 from meanfield.host import to_host
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure
 from meanfield.neurons import Perceptron, Ridge
-from meanfield.overshoot_table import TabulatedOvershoot
 from meanfield.problem import Problem, make_problem
-from meanfield.special import TabulatedMean
 
 FALLS = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
 WIDE, LINE = AnisotropicGaussians(40, 12, 0.5), IsotropicGaussians(40, 0.5)
@@ -34,26 +33,15 @@ PROBLEMS: dict[str, Problem] = {
 
 @pytest.fixture(params=["array_api_strict", "torch"])
 def xp(request: pytest.FixtureRequest) -> ModuleType:
+    if request.param == "array_api_strict":
+        return importlib.import_module(request.param)
     module: ModuleType = pytest.importorskip(request.param)
     return module
 
 
-def moved(problem: Any, xp: ModuleType) -> Any:
-    """Return the problem with all of its arrays in a namespace."""
-    arrays = {
-        field.name: xp.asarray(np.ascontiguousarray(value))
-        for field in dataclasses.fields(problem)
-        if isinstance(value := getattr(problem, field.name), np.ndarray)
-    }
-    mean = getattr(problem, "mean", None)
-    table = getattr(mean, "mean_overshoot", None)
-    if isinstance(mean, TabulatedMean):
-        coefficients = xp.asarray(mean.coefficients)
-        arrays["mean"] = dataclasses.replace(mean, coefficients=coefficients)
-    elif mean is not None and isinstance(table, TabulatedOvershoot):
-        table = table._replace(coefficients=xp.asarray(table.coefficients))
-        arrays["mean"] = dataclasses.replace(mean, mean_overshoot=table)
-    return dataclasses.replace(problem, **arrays)
+def moved(value: Any, xp: ModuleType) -> Any:
+    """Return a problem with all of its arrays in a namespace."""
+    return to_backend(value, Backend("cupy", xp, "another device"))
 
 
 def atoms(problem: Problem, count: int = 6) -> tuple[Any, Any]:
@@ -69,9 +57,17 @@ def test_functionals(name: str, xp: ModuleType) -> None:
     problem = PROBLEMS[name]
     omega, mass = atoms(problem)
     other = moved(problem, xp)
-    for function in (functionals.network, functionals.risk, functionals.velocity):
-        found = function(other, Measure(xp.asarray(omega), xp.asarray(mass)))
-        expected = function(problem, Measure(omega, mass))
+    measure = Measure(omega, mass)
+    for function in (
+        functionals.network,
+        functionals.risk,
+        functionals.velocity,
+        functionals.dissipation,
+        lambda problem, measure: functionals.potential(problem, measure, measure.omega),
+    ):
+        found = function(other, moved(measure, xp))
+        assert type(found) is type(xp.asarray(0.0))
+        expected = function(problem, measure)
         np.testing.assert_allclose(to_host(found), expected, rtol=1e-9, atol=1e-10)
 
 

@@ -1,5 +1,9 @@
 """The stage hands every setting of a run to the engine, and stores what comes back."""
 
+import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -7,12 +11,20 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import generate_data
+import run_sgd
+from cuda_host import HostDevice, needs_compiler
+from meanfield import seeds
+from meanfield.arrays import Backend
+from meanfield.experiment import Experiment
 from meanfield.laws import GaussianTeacher, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.schedules import Constant, Power
+from meanfield.seeds import run_all
 from meanfield.sgd.reference import Divergence
+from meanfield.store import Origin, read
 from meanfield.training import Stopped, Trajectory
-from run_sgd import as_dataset, make_setup, run_all
+from run_sgd import as_dataset, make_setup
 
 RIDGE: dict[str, Any] = {
     "law": {"kind": "isotropic_gaussians", "dimension": 6, "delta": 0.5},
@@ -125,3 +137,40 @@ def test_output_times_may_share_a_step() -> None:
     np.testing.assert_array_equal(dataset.fluctuation[0], [3.0, 8.0, 8.0])
     np.testing.assert_array_equal(dataset.theta_path[0, 1], dataset.theta_path[0, 2])
     assert "theta_path" not in as_dataset([run], np.array([0, 1]), keep_theta=False)
+
+
+@needs_compiler
+def test_the_stage_runs_on_a_gpu_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The CUDA kernels on the CPU, in place of a GPU."""
+    settings = {
+        "title": "One",
+        **{key: RIDGE[key] for key in ("law", "neuron")},
+        "initial": {"kind": "gaussian", "scale": 0.8},
+        "time": {"horizon": 0.05, "snapshots": [0, 0.05], "curve_points": 3},
+        "sgd": {"neurons": 40, "step_size": 1e-3, "test_samples": 50},
+    }
+    resolved = Experiment.model_validate(settings).model_dump(mode="json") | {"seeds": [3, 1]}
+    data = tmp_path / "data.nc"
+    origin = Origin("generate_data", "test", "base", resolved, "code", "digest")
+    generate_data.main(settings=resolved, origin=origin, data=data)
+    origin = replace(origin, stage="run_sgd")
+    arguments: dict[str, Any] = {"settings": resolved, "origin": origin, "threads": 2, "data": data}
+    run_sgd.main(**arguments, runs=tmp_path / "cpu.nc", backend="cpu")
+    toy = Backend("cupy", np, "GPU Toy")
+    monkeypatch.setattr(run_sgd, "choose_backend", lambda *asked, **reasons: toy)
+    monkeypatch.setattr(seeds.cuda, "run", partial(seeds.cuda.run, device=HostDevice()))
+    with caplog.at_level(logging.INFO):
+        run_sgd.main(**arguments, runs=tmp_path / "gpu.nc", backend="cupy")
+    assert "ran 2 seeds of 50 steps" in caplog.text
+    assert "on GPU Toy into" in caplog.text
+    cpu, gpu = read(tmp_path / "cpu.nc"), read(tmp_path / "gpu.nc")
+    assert cpu.attrs["backend"] == "numba"
+    assert (gpu.attrs["backend"], gpu.attrs["device"]) == ("cupy", "GPU Toy")
+    assert gpu.attrs["result_digest"] == cpu.attrs["result_digest"]
+    assert gpu.keys() == cpu.keys()
+    for name in cpu:
+        np.testing.assert_allclose(gpu[name], cpu[name], rtol=1e-4, atol=1e-5)
+    assert np.abs(cpu.theta - read(data).theta).max() > 1e-3
+    assert not list(tmp_path.glob("*.checkpoints"))

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import array_api_strict as strict
 import numpy as np
 import pytest
 import xarray as xr
 
+import solve_dd
+from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
 from meanfield.store import Origin, read
 from solve_dd import main
@@ -113,3 +116,19 @@ def test_the_empirical_problem_tends_to_the_reduced_one(tmp_path: Path) -> None:
     rows = solved(tmp_path, **shared, dd=dd)
     np.testing.assert_allclose(rows.risk, reduced.risk, atol=0.05)
     assert rows.width_coefficient[0] == pytest.approx(float(reduced.width_coefficient[0]), rel=0.1)
+
+
+def test_a_limit_on_another_device_is_the_same_and_says_where_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a strict array namespace in place of CuPy."""
+    expected = solved(tmp_path)
+    assert expected.attrs["backend"] == "numpy"
+    assert expected.attrs["device"].startswith("CPU")
+    toy = Backend("cupy", strict, "GPU Toy")
+    monkeypatch.setattr(solve_dd, "choose_backend", lambda *asked, **reasons: toy)
+    found = solved(tmp_path)
+    assert (found.attrs["backend"], found.attrs["device"]) == ("cupy", "GPU Toy")
+    assert found.keys() == expected.keys()
+    for name in ("omega", "risk", "dissipation", "mass_at_origin"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-7, atol=1e-9)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from meanfield.arrays import GpuError, choose_backend
 from meanfield.store import read, read_tree
 
 ROOT = Path(__file__).parents[1]
@@ -371,6 +372,30 @@ def test_diverging_run_says_where_and_what_to_lower_and_writes_nothing(project: 
     assert "sgd.step_size" in output
     assert not old.exists()
     assert "Traceback" in (project / "results/quick/logs/figure_1/run_sgd/base.log").read_text()
+
+
+def test_another_backend_makes_nothing_stale_and_a_missing_gpu_is_an_error(project: Path) -> None:
+    sgd = read(result(project, "run_sgd"))
+    assert planned(project, "--config", "backend=cupy") == set()
+    try:
+        choose_backend("cupy")
+    except GpuError as error:
+        expected = str(error)
+    else:
+        expected = ""
+    status, output = snakemake(
+        project, *QUICK, "--profile", "profiles/gpu", "--forcerun", "run_sgd"
+    )
+    if expected:
+        assert status != 0
+        assert f"run_sgd: GpuError: {expected}" in output
+        assert sgd.attrs["backend"] == "numba"
+        assert sgd.attrs["device"].startswith("CPU")
+    else:
+        again = read(result(project, "run_sgd"))
+        assert again.attrs["backend"] == "cupy"
+        assert again.attrs["device"].startswith("GPU")
+        np.testing.assert_allclose(again.risk, sgd.risk, rtol=1e-2)
 
 
 def test_rules_are_documented_and_lint_is_clean(project: Path) -> None:

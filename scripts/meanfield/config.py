@@ -37,6 +37,15 @@ class Config(Section):
         default="results",
         pattern=r"^[A-Za-z0-9_.+][A-Za-z0-9_.+-]*(/[A-Za-z0-9_.+][A-Za-z0-9_.+-]*)*/?$",
     )
+    backend: Literal["auto", "cpu", "cupy"] = setting(
+        "What runs SGD and solves its limit. It is how a result is computed, not what it is: both "
+        "backends draw the same samples and agree to rounding, so another backend, or `auto` on "
+        "another machine, makes no result stale; every result names its backend and device.",
+        allowed="`auto` (SGD on an NVIDIA GPU if one can be used, else on the CPU; the limit on "
+        "the CPU), `cpu`, `cupy` (both on the GPU; without one the jobs stop and say what is "
+        "missing)",
+        default="auto",
+    )
     figure_formats: tuple[Literal["pdf", "svg", "png"], ...] = setting(
         "File formats of the figures.",
         allowed="a list of one or more of `pdf`, `svg`, `png`",

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -29,9 +30,10 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
 def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
     """Return the digest of a script and of every local module that it imports, directly or not.
 
-    Comments, layout and docstrings do not count, so that editing one of them reruns nothing. The
-    text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump`` differs between Python
-    versions.
+    So are the CUDA kernels that these modules name: files `*.cu` beside a module, or in the folder
+    `kernels` there. Comments, layout and docstrings do not count, so that editing one of them
+    reruns nothing. The text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump``
+    differs between Python versions.
 
     Args:
         script: path of the Python file, absolute or relative to ``root``.
@@ -49,6 +51,8 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
         path.relative_to(root).as_posix(): _normalized(path, path.stat().st_mtime_ns)
         for path in files
     }
+    kernels = {kernel for path in files for kernel in local_kernels(path)}
+    texts |= {path.relative_to(root).as_posix(): _kernel_text(path) for path in kernels}
     return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
 
 
@@ -94,8 +98,30 @@ def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
     ]
 
 
+def local_kernels(path: Path) -> list[Path]:
+    """Return the CUDA files that a Python file names in its strings."""
+    names = _kernel_names(path, path.stat().st_mtime_ns)
+    folders = (path.parent, path.parent / "kernels")
+    files = (folder / name for name in names for folder in folders)
+    return [file for file in files if file.is_file()]
+
+
+def _kernel_text(path: Path) -> str:
+    """Return the text of a CUDA file without comments and without layout."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line)
+
+
 # Parsing is what digests cost, and a plan asks for those of many stages with the same modules. The
 # time of the last change is a key of the caches alone.
+
+
+@cache
+def _kernel_names(path: Path, mtime_ns: int) -> frozenset[str]:
+    """Return the strings of a Python file that may be names of CUDA files."""
+    values = (node.value for node in ast.walk(_parse(path)) if isinstance(node, ast.Constant))
+    return frozenset(text for text in values if isinstance(text, str) and text.endswith(".cu"))
 
 
 @cache

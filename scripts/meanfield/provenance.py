@@ -1,6 +1,7 @@
 """What a result was made with: libraries, commit and processor."""
 
 import importlib.metadata
+import platform
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,3 +38,8 @@ def processor() -> tuple[str, str]:
     features = binding.get_host_cpu_features()
     enabled = sorted(name for name, present in features.items() if present)
     return binding.get_host_cpu_name(), ",".join(enabled)
+
+
+def cpu_device() -> str:
+    """Return the CPU in words, as results name the device that made them."""
+    return f"CPU {platform.machine()} {processor()[0]}"

@@ -18,10 +18,10 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
     """Call a stage's main function with what its Snakemake rule names.
 
     ``main`` is called by keyword with the rule's named inputs and outputs (paths, or lists of
-    them), ``settings``, ``origin`` (an `Origin`), and ``threads`` where it takes them. Its messages
-    go to the rule's log, warnings to the terminal as well. A failure writes its traceback to the
-    log, and to the terminal one line that says what was wrong; the process then exits with status
-    1, which stops the workflow. An interrupt is one line in both, and status 130.
+    them), ``settings``, ``origin`` (an `Origin`), and ``threads`` and ``backend`` where it takes
+    them. Its messages go to the rule's log, warnings to the terminal as well. A failure writes its
+    traceback to the log, and to the terminal one line that says what was wrong; the process then
+    exits with status 1, which stops the workflow. An interrupt is one line in both, and status 130.
 
     Args:
         main: the stage's work.
@@ -85,6 +85,9 @@ def _arguments(main: Callable[..., None], snakemake: Any, origin: Origin) -> dic
     arguments: dict[str, Any] = {"settings": origin.settings, "origin": origin}
     for name, value in (*snakemake.input.items(), *snakemake.output.items()):
         arguments[name] = str(value) if isinstance(value, str) else [str(path) for path in value]
-    if "threads" in inspect.signature(main).parameters:
+    taken = inspect.signature(main).parameters
+    if "threads" in taken:
         arguments["threads"] = snakemake.threads
+    if "backend" in taken:
+        arguments["backend"] = snakemake.params.backend
     return arguments

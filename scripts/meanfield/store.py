@@ -16,7 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from meanfield.digests import settings_digest
-from meanfield.provenance import git_commit, library_versions, processor
+from meanfield.provenance import cpu_device, git_commit, library_versions, processor
 
 DIGEST_ATTRIBUTE = "result_digest"
 """Name under which every file, of whatever format, carries the digest of all that made it."""
@@ -108,7 +108,13 @@ class Origin:
 
 
 def write(
-    data: xr.Dataset | xr.DataTree, path: str | Path, *, title: str, origin: Origin, backend: str
+    data: xr.Dataset | xr.DataTree,
+    path: str | Path,
+    *,
+    title: str,
+    origin: Origin,
+    backend: str,
+    device: str = "",
 ) -> None:
     """Write a data set with the record of how it was made, whole or not at all.
 
@@ -120,7 +126,8 @@ def write(
         path: where the file goes; it appears there only when complete.
         title: what the file holds, one line.
         origin: what it was made from.
-        backend: what computed it, for example "numba" or "numpy".
+        backend: what computed it, for example "numba", "numpy" or "cupy".
+        device: on which device; empty for the CPU.
 
     Raises:
         ValueError: a variable has no entry in `VARIABLES`.
@@ -135,7 +142,7 @@ def write(
                 )
             long_name, units = VARIABLES[str(name)]
             node[str(name)].attrs.update(long_name=long_name, units=units)
-    tree.attrs.update(_attributes(title, origin, backend))
+    tree.attrs.update(_attributes(title, origin, backend, device or cpu_device()))
     with whole_file(path) as partial:
         tree.to_netcdf(partial, engine="netcdf4")
 
@@ -154,8 +161,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _attributes(title: str, origin: Origin, backend: str) -> dict[str, str]:
-    cpu, features = processor()
+def _attributes(title: str, origin: Origin, backend: str, device: str) -> dict[str, str]:
     return {
         "Conventions": "CF-1.11, ACDD-1.3",
         "title": title,
@@ -172,8 +178,8 @@ def _attributes(title: str, origin: Origin, backend: str) -> dict[str, str]:
         DIGEST_ATTRIBUTE: origin.digest,
         "git_commit": git_commit(),
         "backend": backend,
-        "device": f"CPU {platform.machine()} {cpu}",
-        "cpu_features": features,
+        "device": device,
+        "cpu_features": processor()[1],
         "python_version": platform.python_version(),
         "library_versions": json.dumps(library_versions(), sort_keys=True),
     }

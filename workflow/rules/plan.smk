@@ -16,6 +16,12 @@ PLAN = load_plan()
 RESULTS = PLAN.results
 
 
+# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one.
+ON_GPU = PLAN.backend == "cupy"
+GPU = {"gpu": 1} if ON_GPU else {}
+ENVIRONMENT = f"../../envs/{'gpu' if ON_GPU else 'cpu'}.yaml"
+
+
 wildcard_constraints:
     experiment="|".join(PLAN.experiments),
 
@@ -69,3 +75,13 @@ def results_of(source, stage):
 def result_of(source, stage):
     """Path of the one result of a stage that another one reads."""
     return lambda wildcards: results_of(source, stage)(wildcards)[0]
+
+
+def backend(wildcards, resources):
+    """What is to compute a result: a param that is no reason to make the result again.
+
+    Snakemake leaves params that follow from a job's resources out of what it compares, and takes
+    a function with an argument of this name for one. A change of the backend, or `auto` on another
+    machine, changes how a result is computed and not what it is (see config/README.md).
+    """
+    return PLAN.backend

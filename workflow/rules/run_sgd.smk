@@ -11,13 +11,15 @@ rule run_sgd:
     wildcard_constraints:
         point=points_of("run_sgd"),
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: lambda wildcards: len(job_of("run_sgd")(wildcards).settings["seeds"])
     resources:
+        **GPU,
         mem_mb=4000,
         runtime=240,
     params:
         origin=origin_of("run_sgd"),
+        backend=backend,
     message:
         "Running SGD of {wildcards.experiment} ({wildcards.point}) on {threads} thread(s)"
     script:

@@ -9,13 +9,15 @@ rule solve_dd:
     wildcard_constraints:
         point=points_of("solve_dd"),
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: 1
     resources:
+        **GPU,
         mem_mb=2000,
         runtime=30,
     params:
         origin=origin_of("solve_dd"),
+        backend=backend,
     message:
         "Solving the distributional dynamics of {wildcards.experiment} ({wildcards.point})"
     script:

@@ -1,0 +1,269 @@
+"""Seeds run together leave what each leaves alone, also when they are killed or do not fit."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cuda_host import HostDevice, needs_compiler
+from meanfield import seeds as all_seeds
+from meanfield import training
+from meanfield.activations import GELU, PiecewiseLinear
+from meanfield.checkpoint import Checkpoint
+from meanfield.evaluation import TestSet
+from meanfield.initial import Gaussian, Initial
+from meanfield.laws import IsotropicGaussians
+from meanfield.neurons import Ridge
+from meanfield.problem import make_problem
+from meanfield.progress import Progress
+from meanfield.random import TEST_SAMPLE
+from meanfield.sampling import sample
+from meanfield.schedules import Constant
+from meanfield.seeds import against_gpu
+from meanfield.sgd import cuda, cuda_resident, engine
+from meanfield.sgd.engine import State
+from meanfield.together import train_in_batches, train_together
+from meanfield.training import Setup, Trajectory, train
+
+LOG = logging.getLogger("test")
+LAW = IsotropicGaussians(8, 0.6)
+NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
+SEEDS = [5, 2, 9]
+STEPS = [0, 64, 3200, 9600]
+PULSE = 640
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+def theta0(seed: int) -> Any:
+    return Initial(Gaussian(0.8)).draw(seed, 40, 8)
+
+
+@pytest.fixture(scope="module")
+def setup() -> Setup:
+    samples = sample(LAW, 0, 0, 100, TEST_SAMPLE)
+    return Setup(
+        neuron=NEURON,
+        law=LAW,
+        schedule=Constant(),
+        step_size=1e-3,
+        decay=0.01,
+        inverse_temperature=np.inf,
+        precision="float32",
+        snapshot_steps=STEPS,
+        problem=make_problem(LAW, NEURON, 8),
+        test_set=TestSet(samples.x, samples.y, LAW.invariants(samples.x)),
+        keep_theta=True,
+    )
+
+
+def note(seen: list[float], step: int, theta: Any, mean_square_residual: float) -> None:
+    seen.append(mean_square_residual)
+
+
+def in_step(
+    theta0: Any,
+    *,
+    seeds: Sequence[int],
+    snapshot_steps: Sequence[int],
+    record: Callable[..., None],
+    start: Any,
+    pulse: Callable[..., None],
+    kill_at: int = -1,
+    **settings: Any,
+) -> Any:
+    """Run the networks in step, as a GPU does, each by the engine; steps are whole blocks."""
+    theta = np.array(theta0, np.float32)
+    step, squares, recorded = 0, np.zeros(len(seeds)), 0
+    if start is not None:
+        step, recorded = start.step, start.recorded
+        theta, squares = start.theta, np.array(start.squares)
+    for number in range(recorded, len(snapshot_steps)):
+        before = snapshot_steps[number - 1] if number else 0
+        while step < snapshot_steps[number]:
+            target = min(snapshot_steps[number], (step // PULSE + 1) * PULSE)
+            for index, seed in enumerate(seeds):
+                seen: list[float] = []
+                theta[index] = engine.run(
+                    theta[index], seed=seed, snapshot_steps=(step, target),
+                    start=State(step, theta[index], 0.0, 1),
+                    record=partial(note, seen), **settings,
+                )  # fmt: skip
+                squares[index] += seen[0] * (target - step)
+            step = target
+            pulse(step, partial(State, step, theta, squares, number))  # type: ignore[arg-type]
+            if step == kill_at:
+                raise KilledError
+        steps = step - before
+        record(step, theta.copy(), squares / steps if steps else squares * np.nan)
+        squares = np.zeros(len(seeds))
+    return theta
+
+
+def together(folder: Path, setup: Setup, run: Any = in_step) -> list[Trajectory]:
+    return train_together(
+        theta0, SEEDS, setup, run,
+        checkpoint=Checkpoint(folder / "all.npz", "id"),
+        progress=Progress(3 * STEPS[-1], LOG), threads=2, log=LOG,
+    )  # fmt: skip
+
+
+def check_same(found: list[Trajectory], expected: list[Trajectory]) -> None:
+    for mine, theirs in zip(found, expected, strict=True):
+        for name, value in theirs._asdict().items():
+            np.testing.assert_array_equal(getattr(mine, name), value, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(setup: Setup, tmp_path_factory: pytest.TempPathFactory) -> list[Trajectory]:
+    return together(tmp_path_factory.mktemp("together"), setup)
+
+
+def test_each_seed_leaves_what_it_leaves_alone(
+    undisturbed: list[Trajectory], setup: Setup, tmp_path: Path
+) -> None:
+    for seed, found in zip(SEEDS, undisturbed, strict=True):
+        alone = train(
+            partial(theta0, seed), seed, setup,
+            checkpoint=Checkpoint(tmp_path / f"{seed}.npz", "id"),
+            progress=Progress(STEPS[-1], LOG), stop=Event(), log=LOG,
+        )  # fmt: skip
+        residuals = found.mean_square_residual
+        # The squares of a span are added up in another order.
+        np.testing.assert_allclose(residuals, alone.mean_square_residual, rtol=1e-12)
+        check_same([found], [alone._replace(mean_square_residual=residuals)])
+
+
+def test_killed_runs_end_with_the_same_bits(
+    undisturbed: list[Trajectory],
+    setup: Setup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    for kill_at in (640, 3200, 7040):  # before the first long snapshot, at one, between two
+        with pytest.raises(KilledError):
+            together(tmp_path, setup, partial(in_step, kill_at=kill_at))
+    with caplog.at_level(logging.INFO):
+        check_same(together(tmp_path, setup), undisturbed)
+        check_same(together(tmp_path, setup), undisturbed)
+    assert caplog.messages == [
+        "all 3 seeds: continued from step 7040",
+        "all 3 seeds: were finished before",
+    ]
+
+
+def test_what_a_thread_raises_is_raised(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Any, step: int, theta: Any, residual: float) -> None:
+        raise ZeroDivisionError("looked")
+
+    monkeypatch.setattr(training.Recorder, "__call__", fail)
+    with pytest.raises(ZeroDivisionError, match="looked"):
+        together(tmp_path, setup)
+
+
+def limited(most: int) -> Any:
+    """Return a device that holds a few networks."""
+
+    def run(theta0: Any, **settings: Any) -> Any:
+        if len(theta0) > most:
+            raise MemoryError(f"{theta0.nbytes} bytes needed")
+        return in_step(theta0, **settings)
+
+    return run
+
+
+def batches(folder: Path, setup: Setup, most: int) -> list[Trajectory]:
+    return train_in_batches(
+        theta0, SEEDS, setup, limited(most),
+        checkpoint=lambda batch: Checkpoint(folder / f"{batch[0]}-{batch[-1]}.npz", str(batch)),
+        progress=Progress(3 * STEPS[-1], LOG), threads=1, log=LOG,
+    )  # fmt: skip
+
+
+def test_a_batch_that_does_not_fit_is_split(
+    undisturbed: list[Trajectory],
+    setup: Setup,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        check_same(batches(tmp_path, setup, 1), undisturbed)
+    bytes_needed = 3 * 40 * 8 * theta0(1).itemsize
+    assert caplog.messages[0] == (
+        f"3 networks at once: {bytes_needed} bytes needed; running them as 1 and 2"
+    )
+    assert len(caplog.messages) == 2
+    with pytest.raises(MemoryError, match=f"^{bytes_needed // 3} bytes needed$"):
+        batches(tmp_path / "none", setup, 0)
+
+
+def test_the_gpu_runs_all_seeds_and_keeps_no_checkpoint_of_the_cpu(
+    undisturbed: list[Trajectory],
+    setup: Setup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(all_seeds.cuda, "run", in_step)
+    (tmp_path / "seed-5.npz").write_bytes(b"of the CPU")
+    with caplog.at_level(logging.INFO):
+        found = all_seeds.run_on_gpu(
+            theta0, SEEDS, setup, folder=tmp_path,
+            identity="digest", progress=Progress(3 * STEPS[-1], LOG), threads=1, log=LOG,
+        )  # fmt: skip
+    check_same(found, undisturbed)
+    assert "seed-5.npz: it belongs to no seed of this run" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["gpu-5-9.npz"]
+
+
+@needs_compiler
+def test_the_kernels_leave_the_cpu_s_path_to_rounding_also_when_killed(
+    setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CUDA kernels, on the CPU in place of a GPU, through records and checkpoints."""
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(cuda_resident, "_LAUNCH", 64)
+    short = replace(setup, snapshot_steps=[0, 100, 250])
+    kernels: Any = partial(cuda.run, device=HostDevice())
+
+    def killed(theta0: Any, *, pulse: Callable[..., None], **settings: Any) -> Any:
+        def stop(step: int, state: Callable[[], Any]) -> None:
+            pulse(step, state)
+            if step == 192:
+                raise KilledError
+
+        return kernels(theta0, pulse=stop, **settings)
+
+    found = together(tmp_path, short, kernels)
+    (tmp_path / "all.npz").unlink()
+    with pytest.raises(KilledError):
+        together(tmp_path, short, killed)
+    check_same(together(tmp_path, short, kernels), found)
+    for seed, mine in zip(SEEDS, found, strict=True):
+        alone = train(
+            partial(theta0, seed), seed, short,
+            checkpoint=Checkpoint(tmp_path / f"{seed}.npz", "id"),
+            progress=Progress(250, LOG), stop=Event(), log=LOG,
+        )  # fmt: skip
+        np.testing.assert_allclose(mine.theta, alone.theta, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(mine.risks, alone.risks, rtol=1e-4)
+        residuals = alone.mean_square_residual
+        np.testing.assert_allclose(mine.mean_square_residual, residuals, rtol=1e-5)
+
+
+def test_why_a_run_is_not_for_a_gpu(setup: Setup) -> None:
+    assert against_gpu(setup) == ""
+    assert "not in float64" in against_gpu(replace(setup, precision="float64"))
+    assert "GELU" in against_gpu(replace(setup, neuron=Ridge(GELU())))
