@@ -1,4 +1,4 @@
-"""Draw Figure 4: from two starts to two limits, and the potential that holds each there.
+"""Draw Figure 4: from two starts to two limits, and the potential at the end of each.
 
 In: an experiment's aggregate.
 Out: the figure in every format asked for, the plotted data as CSV, and the figure in words.

@@ -4,8 +4,9 @@ With inf R the certified minimum, rho_T the limit at the end and R_N the risk of
 
     R_N - inf R = [R(rho_T) - inf R] + E Var(yhat | s, y) + [R(rho_N) - R(rho_T)]:
 
-what the limit has not done yet in the time; what only a finite network has; and how far SGD's
-measure rho_N of the invariants is from the limit, which shrinks with the step size.
+what the limit has not done yet in the time; what only a finite network has, which noisy steps
+enlarge; and how far SGD's measure rho_N of the invariants is from the limit. The last two shrink
+with the step size, the second down to what width alone leaves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -139,19 +140,22 @@ def draw_risks(
     )  # fmt: skip
     for series, marker, label in (
         ("DD", "_", rf"DD, $R(\rho_t)$ at $t = {time:g}$"),
-        ("DD + K/N", "+", r"DD and width, $R(\rho_t) + K/N$"),
+        ("DD + K/N", "+", r"$N$ independent draws, $R(\rho_t) + K/N$"),
     ):
         shown = reached[reached["series"] == series]
         axes.plot(
             shown["x"], shown["y"], marker, color=PALETTE["dd"], markersize=8, label=label,
             zorder=4, markeredgewidth=1.2,
         )  # fmt: skip
-    for (step, shown), marker in zip(_by_step(reached, "SGD"), "osD", strict=False):
+    # The smallest step last, and full, so that it lies on top of the others.
+    marked = list(zip(_by_step(reached, "SGD"), "osD", strict=False))
+    for rank, ((step, shown), marker) in reversed(list(enumerate(marked))):
         style = styles[step]
         spread = [shown["y"] - shown["low"], shown["high"] - shown["y"]]
         axes.errorbar(
-            shown["x"], shown["y"], yerr=spread, fmt=marker, markersize=5, capsize=2, zorder=3,
-            color=style.colour, label=f"{style.label}, same $t$", linewidth=1,
+            shown["x"], shown["y"], yerr=spread, fmt=marker, markersize=4 + rank, capsize=2,
+            zorder=5 - rank, color=style.colour, label=f"{style.label}, same $t$", linewidth=1,
+            markerfacecolor="white" if rank else style.colour,
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set(xlabel=r"separation of the classes, $\Delta$", ylabel="risk")
@@ -170,8 +174,8 @@ def draw_parts(axes: Axes, reached: pd.DataFrame, styles: Mapping[Any, Style]) -
         shown = reached[reached["series"] == series]
         axes.plot(shown["x"], shown["y"], color=PALETTE[role], linestyle=DASHES[role], label=label)
     for series, dashes, label in (
-        ("width", "-", r"width: $\mathrm{E\,Var}(\hat y \mid s, y)$"),
-        ("step", ":", r"step: $|R(\rho_N) - R(\rho_t)|$"),
+        ("width", "-", r"fluctuation: $\mathrm{E\,Var}(\hat y \mid s, y)$"),
+        ("step", ":", r"radii: $|R(\rho_N) - R(\rho_t)|$"),
     ):
         for rank, (step, shown) in enumerate(_by_step(reached, series)):
             axes.plot(
@@ -181,7 +185,9 @@ def draw_parts(axes: Axes, reached: pd.DataFrame, styles: Mapping[Any, Style]) -
     axes.set_yscale("log")
     axes.set_ylim(SMALLEST_PART, ROOM * reached["y"].max())
     axes.set_yticks([tick for tick in 10.0 ** np.arange(-5, 1) if tick >= SMALLEST_PART])
-    axes.set_ylabel("part of the distance")
+    axes.set(
+        xlabel=r"$\Delta$ (pale: the larger step $\varepsilon$)", ylabel="part of the distance"
+    )
     axes.legend(loc="upper left", fontsize=6.5, labelspacing=0.25, ncols=2, columnspacing=1.0,
                 handlelength=1.6)  # fmt: skip
     sns.despine(ax=axes)
@@ -216,8 +222,8 @@ def draw_support(axes: Axes, minimum: pd.DataFrame, largest: float) -> None:
                 textcoords="offset points", size=7,
             )  # fmt: skip
     axes.set(xlabel=r"separation of the classes, $\Delta$", ylabel=r"support, $r = \|w\|$")
-    axes.set_xlim(-0.02, minimum["x"].max())
-    axes.set_ylim(0, largest)
+    axes.set_xlim(-0.02, minimum["x"].max() + 0.01)
+    axes.set_ylim(-0.02 * largest, largest)
     axes.legend(loc="upper center", fontsize=6.5)
     sns.despine(ax=axes)
 
@@ -248,9 +254,11 @@ def describe(title: str, minimum: pd.DataFrame, reached: pd.DataFrame, seeds: in
     return (
         f"{title}. All quantities are dimensionless. (a) Risk against the separation Delta of the "
         f"classes, on a logarithmic scale: the certified minimum over all measures, the best "
-        f"single sphere (dashed), the limit and SGD, the mean of {seeds} seed(s){steps}, at "
-        f"t = {reached['t'].iloc[0]:g}; {numbers}. Thresholds: {where}. (b) The parts of SGD's "
-        "distance to the minimum: time, what the limit has not reached yet; width, what only a "
-        "finite network has; step, the distance of SGD's radii to the limit. (c) The radii of the "
+        f"single sphere (dashed), the limit and SGD, the mean of {seeds} runs{steps} "
+        f"with their range, at t = {reached['t'].iloc[0]:g}; {numbers}. Thresholds: {where}. "
+        "(b) The parts of SGD's "
+        "distance to the minimum: time, what the limit has not reached yet; the fluctuation of a "
+        "finite network, which grows with the step; and by how much the risk of SGD's radii "
+        "differs from the limit's. (c) The radii of the "
         "minimiser against Delta, the area of a dot by its mass, infinity on a line above."
     )

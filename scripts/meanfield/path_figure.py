@@ -48,7 +48,11 @@ def draw_paths(
         values = shown[["y", "low", "high"]].to_numpy()
         low, high = np.nanmin(values), np.nanmax(values)
         margin = 0.06 * (high - low)
-        axes.set_ylim(0 if name == "risk" else low - margin, high + margin)
+        if name == "risk":  # it falls by orders of magnitude
+            axes.set_yscale("log")
+            axes.set_ylim(0.7 * low, 1.4 * high)
+        else:
+            axes.set_ylim(low - margin, high + margin)
         letter(axes, mark)
         sns.despine(ax=axes)
 
@@ -76,7 +80,7 @@ def describe(title: str, data: pd.DataFrame, seeds: int) -> str:
         curves = chosen.groupby(key) if key in chosen else [(None, chosen)]
         for value, rows in curves:
             found = rows.set_index("quantity")["y"]
-            sentence = {"DD": "The limit", "SGD": f"SGD, the mean of {seeds} seed(s),"}[series]
+            sentence = {"DD": "The limit", "SGD": f"SGD, the mean of {seeds} runs,"}[series]
             if series == "DD":
                 sentence += WHICH_LIMIT.get(str(value), "")
             elif value is not None:
@@ -85,7 +89,9 @@ def describe(title: str, data: pd.DataFrame, seeds: int) -> str:
             sentences.append(f"{sentence} ends at {numbers}.")
     for step, gap in gaps(data, "risk").items():
         steps = "" if step is None else f" with steps of {step:g}"
-        sentences.append(f"The risk of SGD{steps} is within {gap:.4f} of the limit's at all times.")
+        sentences.append(
+            f"The mean risk of SGD{steps} is within {gap:.4f} of the limit's at all times."
+        )
     return (
         f"{title}. All quantities are dimensionless. Against log time, one panel each: "
         f"{', '.join(names)}; of the invariants the means over the neurons. Final values, at "

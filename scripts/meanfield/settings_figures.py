@@ -97,8 +97,8 @@ class Figure2Settings(Picture):
 class Figure3Settings(Picture):
     """The risk and the means of all invariants against log t, SGD and its limit.
 
-    One picture for the whole sweep: a colour for each `sgd.step_size`, a line style for each limit
-    (`dd.dimension`).
+    One picture for the whole sweep: a shade and dashes for each `sgd.step_size`, a colour and
+    dashes for each limit (`dd.dimension`).
     """
 
     radial: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Figure 4: several starts and their limits, and the potential that keeps each where it is."""
+"""Figure 4: several starts and their limits, and the potential at the end of each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -62,7 +62,7 @@ def draw_paths(axes: Axes, data: pd.DataFrame, styles: Mapping[tuple[str, Any], 
     radius = data[data["quantity"] == "r"]
     draw_curves(inset, radius, styles)
     inset.set_ylim(0, 1.1 * radius["y"].max())
-    inset.set_ylabel(r"mean of $\|w\|$", labelpad=1)
+    inset.set_ylabel(r"mean of $\|w\|$", labelpad=1, size=7)
     inset.tick_params(labelsize=6)
     for panel, shown in ((axes, risk), (inset, radius)):
         _name_starts(panel, shown)
@@ -133,12 +133,13 @@ def describe(title: str, curves: pd.DataFrame, potentials: pd.DataFrame, seeds: 
         middle = float(atoms["x"].iloc[len(atoms) // 2])
         sentences.append(
             f"From kappa = {scale:g} the limit's risk ends at {risk:.4f}, the mean norm at "
-            f"{radius:.3f}; SGD's risk, the mean of {seeds} seed(s), at {reached}. The potential "
+            f"{radius:.3f}; SGD's risk, the mean of {seeds} runs, at {reached}. The potential "
             f"of that limit is drawn with a dot at its median norm, {middle:.3f}."
         )
     return (
-        f"{title}. All quantities are dimensionless. (a) Risk against log time for starts of two "
-        "lengths kappa, SGD and the distributional dynamics; in an inset the mean norm of the "
-        f"weight vectors. {' '.join(sentences)} (b and on) The potential that a neuron of norm r "
-        "feels at the end of each limit, which it moves down."
+        f"{title}. All quantities are dimensionless. (a) Risk against log time for starts of "
+        f"{len(sentences)} lengths kappa, SGD and the distributional dynamics; in an "
+        "inset the mean norm of the "
+        f"weight vectors. {' '.join(sentences)} (b and on) The potential Psi(r; rho_T) at the end "
+        "of each limit, which a neuron of norm r moves down."
     )

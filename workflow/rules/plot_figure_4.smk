@@ -1,5 +1,5 @@
 rule plot_figure_4:
-    """Draw Figure 4: from two starts to two limits, and the potential that holds each."""
+    """Draw Figure 4: from two starts to two limits, and the potential at the end of each."""
     input:
         aggregate=result_of("aggregate_runs", stage="plot_figure_4"),
     output:
