@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from meanfield.figures import PAGE_WIDTH, save_alt_text, save_figure, save_table, use_style
+from meanfield.figures import PAGE_WIDTH, save_drawing, use_style
 from meanfield.radial_figure import describe, draw_radii, draw_risks, radial_data, risk_data
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
@@ -44,9 +44,15 @@ def main(
 
     title = f"{settings['title']} ({point})" if point else settings["title"]
     words = describe(title, histograms, curves, selected)
-    save_figure(figure, pictures, digest=origin.digest, alt_text=words)
-    save_table(pd.concat([histograms, curves]), table, digest=origin.digest)
-    save_alt_text(words, alt_text, digest=origin.digest)
+    save_drawing(
+        figure,
+        pd.concat([histograms, curves]),
+        words,
+        pictures=pictures,
+        table=table,
+        alt_text=alt_text,
+        digest=origin.digest,
+    )
     LOG.info("drew %s", ", ".join(map(str, pictures)))
 
 

@@ -14,9 +14,7 @@ import pandas as pd
 from meanfield.figures import (
     PAGE_WIDTH,
     letter,
-    save_alt_text,
-    save_figure,
-    save_table,
+    save_drawing,
     use_style,
 )
 from meanfield.minima_figure import (
@@ -60,9 +58,15 @@ def main(
         letter(axes, name)
 
     words = describe(settings["title"], minimum, reached, tree["sgd"].sizes["seed"])
-    save_figure(figure, pictures, digest=origin.digest, alt_text=words)
-    save_table(pd.concat([minimum, reached]), table, digest=origin.digest)
-    save_alt_text(words, alt_text, digest=origin.digest)
+    save_drawing(
+        figure,
+        pd.concat([minimum, reached]),
+        words,
+        pictures=pictures,
+        table=table,
+        alt_text=alt_text,
+        digest=origin.digest,
+    )
     LOG.info("drew %s", ", ".join(map(str, pictures)))
 
 

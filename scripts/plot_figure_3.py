@@ -10,7 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from meanfield.figures import PAGE_WIDTH, save_alt_text, save_figure, save_table, use_style
+from meanfield.figures import PAGE_WIDTH, save_drawing, use_style
 from meanfield.path_figure import describe, draw_paths, panels_of
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
@@ -44,9 +44,15 @@ def main(
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
     words = describe(settings["title"], curves, seeds)
-    save_figure(figure, pictures, digest=origin.digest, alt_text=words)
-    save_table(curves, table, digest=origin.digest)
-    save_alt_text(words, alt_text, digest=origin.digest)
+    save_drawing(
+        figure,
+        curves,
+        words,
+        pictures=pictures,
+        table=table,
+        alt_text=alt_text,
+        digest=origin.digest,
+    )
     LOG.info("drew %s", ", ".join(map(str, pictures)))
 
 

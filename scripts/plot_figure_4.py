@@ -15,9 +15,7 @@ import pandas as pd
 from meanfield.figures import (
     PAGE_WIDTH,
     letter,
-    save_alt_text,
-    save_figure,
-    save_table,
+    save_drawing,
     use_style,
 )
 from meanfield.stage import LOG, run_stage
@@ -56,9 +54,15 @@ def main(
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
     words = describe(settings["title"], curves, potentials, seeds)
-    save_figure(figure, pictures, digest=origin.digest, alt_text=words)
-    save_table(pd.concat([curves, potentials]), table, digest=origin.digest)
-    save_alt_text(words, alt_text, digest=origin.digest)
+    save_drawing(
+        figure,
+        pd.concat([curves, potentials]),
+        words,
+        pictures=pictures,
+        table=table,
+        alt_text=alt_text,
+        digest=origin.digest,
+    )
     LOG.info("drew %s", ", ".join(map(str, pictures)))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meanfield.animation import save_gif
-from meanfield.figures import save_alt_text, save_figure, save_table, use_style
+from meanfield.figures import save_drawing, use_style
 from meanfield.radial_film import (
     describe_film,
     draw_strip,
@@ -45,9 +45,15 @@ def main(
     frames = film_frames(film, point)
     save_gif(frames, animation, rate=options["rate"], digest=origin.digest, alt_text=words)
     strip = draw_strip(film, options["stills"], point)
-    save_figure(strip, stills, digest=origin.digest, alt_text=words)
-    save_table(film_table(film), table, digest=origin.digest)
-    save_alt_text(words, alt_text, digest=origin.digest)
+    save_drawing(
+        strip,
+        film_table(film),
+        words,
+        pictures=stills,
+        table=table,
+        alt_text=alt_text,
+        digest=origin.digest,
+    )
     LOG.info(
         "rendered %d frames, %d kB, into %s",
         len(frames),

@@ -71,6 +71,22 @@ def letter(axes: Axes, text: str) -> None:
     )
 
 
+def save_drawing(
+    figure: Figure,
+    data: pd.DataFrame,
+    words: str,
+    *,
+    pictures: Sequence[str | Path],
+    table: str | Path,
+    alt_text: str | Path,
+    digest: str,
+) -> None:
+    """Write a figure in every format asked for, the data that it shows, and it in words."""
+    save_figure(figure, pictures, digest=digest, alt_text=words)
+    save_table(data, table, digest=digest)
+    save_alt_text(words, alt_text, digest=digest)
+
+
 def save_figure(
     figure: Figure, pictures: Sequence[str | Path], *, digest: str, alt_text: str
 ) -> None:

@@ -8,7 +8,6 @@ from threading import Event
 from typing import Any
 
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from meanfield.checkpoint import Checkpoint
 from meanfield.progress import Progress
@@ -138,11 +137,7 @@ def run_all(
 
     A seed's failure, or an interrupt, stops the others.
     """
-    # Every seed has a thread; threads of the linear algebra library would fight them for the cores.
-    with (
-        threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool,
-    ):
+    with ThreadPoolExecutor(max_workers=min(threads, len(seeds))) as pool:
         futures = [pool.submit(trajectory, seed) for seed in seeds]
         try:
             wait(futures)

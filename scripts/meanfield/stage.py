@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from meanfield.digests import code_digest, file_digest
 from meanfield.store import Origin
 
@@ -39,7 +41,10 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
     LOG.setLevel(logging.INFO)
     try:
         check_sources(origin)
-        main(**_arguments(main, snakemake, origin))
+        # The rule's threads are the stage's own: those of the linear algebra library would fight
+        # them, and other jobs, for the cores.
+        with threadpool_limits(1, user_api="blas"):
+            main(**_arguments(main, snakemake, origin))
         check_sources(origin)
     except KeyboardInterrupt:
         message = f"{origin.stage}: interrupted; continue by running the same command"

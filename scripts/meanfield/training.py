@@ -51,6 +51,15 @@ class Setup:
     test_set: TestSet
     keep_theta: bool = False
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the engines' `run` that all seeds share."""
+        names = (
+            "neuron", "law", "schedule", "step_size", "decay", "inverse_temperature", "precision",
+            "snapshot_steps",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
 
 class Trajectory(NamedTuple):
     """What a run leaves, at its T snapshots.
@@ -177,15 +186,8 @@ def train(
 
     theta = run(
         theta0(),
-        neuron=setup.neuron,
-        law=setup.law,
-        schedule=setup.schedule,
-        step_size=setup.step_size,
-        decay=setup.decay,
-        inverse_temperature=setup.inverse_temperature,
-        snapshot_steps=setup.snapshot_steps,
+        **setup.arguments,
         seed=seed,
-        precision=setup.precision,
         record=recorder,
         start=_take_state(arrays) if arrays else None,
         pulse=pulse,
