@@ -142,8 +142,15 @@ def train_together(
 
         theta = run(
             np.stack([theta0(seed) for seed in seeds]),
-            **setup.arguments,
+            neuron=setup.neuron,
+            law=setup.law,
+            schedule=setup.schedule,
+            step_size=setup.step_size,
+            decay=setup.decay,
+            inverse_temperature=setup.inverse_temperature,
+            snapshot_steps=setup.snapshot_steps,
             seeds=seeds,
+            precision=setup.precision,
             record=record,
             start=start,
             pulse=pulse,

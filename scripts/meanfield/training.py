@@ -51,15 +51,6 @@ class Setup:
     test_set: TestSet
     keep_theta: bool = False
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of the engines' `run` that all seeds share."""
-        names = (
-            "neuron", "law", "schedule", "step_size", "decay", "inverse_temperature", "precision",
-            "snapshot_steps",
-        )  # fmt: skip
-        return {name: getattr(self, name) for name in names}
-
 
 class Trajectory(NamedTuple):
     """What a run leaves, at its T snapshots.
@@ -184,10 +175,18 @@ def train(
             checkpoint.save(state()._asdict() | recorder.arrays())
             saved = monotonic()
 
+    # Named one by one: a call with ** would hold theta0 until it returned.
     theta = run(
         theta0(),
-        **setup.arguments,
+        neuron=setup.neuron,
+        law=setup.law,
+        schedule=setup.schedule,
+        step_size=setup.step_size,
+        decay=setup.decay,
+        inverse_temperature=setup.inverse_temperature,
+        snapshot_steps=setup.snapshot_steps,
         seed=seed,
+        precision=setup.precision,
         record=recorder,
         start=_take_state(arrays) if arrays else None,
         pulse=pulse,
