@@ -11,25 +11,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from meanfield.initial import make_initial
+from meanfield.initial_data import draw_test_set, draw_weights
 from meanfield.laws import make_law
-from meanfield.random import TEST_SAMPLE
-from meanfield.sampling import sample
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
-
-TEST_SEED = 0
-"""Key of the test set: its streams are its own, so no seed of a run shares its numbers."""
 
 
 def main(*, settings: Mapping[str, Any], origin: Origin, data: str | Path) -> None:
     """Draw the initial weights and the test set, and store them."""
     law = make_law(settings["law"])
     sgd, seeds = settings["sgd"], settings["seeds"]
-    initial = make_initial(settings["initial"])
-    theta = np.stack([initial.draw(seed, sgd["neurons"], law.dimension) for seed in seeds])
-    # One test set for all seeds: differences between seeds are then differences of networks.
-    samples = sample(law, TEST_SEED, 0, sgd["test_samples"], TEST_SAMPLE)
+    theta = np.stack([draw_weights(settings, law, seed) for seed in seeds])
+    samples = draw_test_set(settings, law)
     dataset = xr.Dataset(
         {
             "theta": (("seed", "neuron", "parameter"), theta),

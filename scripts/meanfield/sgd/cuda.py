@@ -258,7 +258,7 @@ def _run(
         theta, squares = (np.concatenate(parts) for parts in zip(*found, strict=True))
         for replica in range(replicas):
             if not all_finite(theta[replica]):
-                raise Divergence(snapshot, int(job.seeds[replica]), float(job.step_sizes[replica]))
+                raise _divergence(job, replica, snapshot)
         steps = snapshot - before
         given = theta.copy() if number == len(snapshots) - 1 else theta
         record(snapshot, given, squares / steps if steps else np.full(replicas, np.nan))
@@ -271,10 +271,12 @@ def _join(job: Job, results: list[Any]) -> list[Any]:
     failed = np.concatenate([each[1] for each in results])
     if np.any(failed >= 0):
         replica = int(np.argmin(np.where(failed >= 0, failed, np.iinfo(np.int64).max)))
-        raise Divergence(
-            int(failed[replica]), int(job.seeds[replica]), float(job.step_sizes[replica])
-        )
+        raise _divergence(job, replica, int(failed[replica]))
     return [each[0] for each in results]
+
+
+def _divergence(job: Job, replica: int, step: int) -> Divergence:
+    return Divergence(step, int(job.seeds[replica]), float(job.step_sizes[replica]), replica)
 
 
 def _state(batches: list[_Replicas], step: int, recorded: int) -> State:

@@ -72,8 +72,7 @@ def make_job(
     first = laws[0]
     drawn = isinstance(first, IsotropicGaussians | AnisotropicGaussians)
     for law in laws:
-        alike = type(law) is type(first) and law.dimension == first.dimension
-        if not alike or _informative(law) != _informative(first):
+        if not alike(law, first):
             raise ValueError(
                 f"the laws of replicas may differ in their values, not in kind or dimensions; "
                 f"got {first} and {law}"
@@ -90,6 +89,12 @@ def make_job(
         kind, neurons, tuple(laws), schedule, np.asarray(step_sizes, dtype=np.float64), decay,
         inverse_temperature, np.array([int(seed) for seed in seeds], dtype=np.uint64),
     )  # fmt: skip
+
+
+def alike(law: Law, other: Law) -> bool:
+    """Say whether replicas of two laws can be run together: kind and dimensions agree."""
+    same = type(law) is type(other) and law.dimension == other.dimension
+    return same and _informative(law) == _informative(other)
 
 
 def _informative(law: Law) -> int:
