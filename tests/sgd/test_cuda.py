@@ -126,6 +126,7 @@ def test_divergence_is_reported_at_the_step_of_the_reference(monkeypatch, form):
     with pytest.raises(Divergence) as caught, np.errstate(all="ignore"):
         run_cuda(huge, seeds=(5, 6), step_size=1.0, snapshot_steps=(10_000,))
     assert str(caught.value) == min(errors)[1]
+    assert caught.value.replica == errors.index(min(errors))
 
 
 def run_single_precision(case, seed, index):
