@@ -1,4 +1,6 @@
 import logging
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
 from meanfield.schedules import Constant
 from meanfield.sgd import cuda, cuda_blocked, cuda_resident, reference
+from meanfield.sgd.cuda_device import CupyDevice
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
 
@@ -152,6 +155,49 @@ def test_exhausted_memory_is_reported():
 
     with pytest.raises(MemoryError, match=r"bytes a replica .*as the allocator says"):
         run_cuda(RIDGE, device=Exhausted())
+
+
+def test_cupy_s_errors_of_memory_are_known(monkeypatch):
+    class OutOfMemoryError(MemoryError):
+        pass
+
+    memory = SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(memory=memory)))
+    device = CupyDevice()
+
+    def error(name, text):
+        return type(name, (RuntimeError,), {})(text)
+
+    assert device.is_exhausted(OutOfMemoryError("Out of memory allocating 512 bytes"))
+    for name, text in (
+        ("CUDARuntimeError", "cudaErrorMemoryAllocation: out of memory"),
+        ("CUDADriverError", "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        ("CUBLASError", "CUBLAS_STATUS_ALLOC_FAILED"),
+    ):
+        assert device.is_exhausted(error(name, text))
+    assert not device.is_exhausted(error("CUDADriverError", "CUDA_ERROR_INVALID_VALUE: invalid"))
+    assert not device.is_exhausted(MemoryError("of the computer"))
+
+
+@pytest.mark.parametrize("product", [0, 1])
+def test_products_in_tf32_are_refused(monkeypatch, product):
+    """A library that rounds the factors of one of the two products, as tensor cores do."""
+    calls = []
+
+    def matmul(left, right, out=None):
+        calls.append(left.shape)
+        if len(calls) == product + 1:
+            kept = np.uint32(0xFFFFFFFF << 13 & 0xFFFFFFFF)
+            left = ((left.view(np.uint32) + np.uint32(1 << 12)) & kept).view(np.float32)
+        return np.matmul(left, right, out=out)
+
+    choose_form(monkeypatch, "registers")
+    device = HostDevice()
+    device.xp = SimpleNamespace(**vars(np))
+    run_cuda(RIDGE, device=device)
+    device.xp.matmul = matmul
+    with pytest.raises(RuntimeError, match=r"round float32 to TF32.* unset CUPY_TF32"):
+        run_cuda(RIDGE, device=device)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 A replica is a seed, or a point of a sweep.  Small networks stay in registers (`cuda_resident`),
 others go by exact blocks (`cuda_blocked`).  Samples and noise have the bits of the CPU; the
-iterates differ from the CPU's by the rounding of float32.  They do not depend on what else runs, on
-the times of snapshots or on interruptions.
+iterates differ from the CPU's by the rounding of float32.  They do not depend on the times of
+snapshots or on interruptions, nor on what else is run, but that by blocks cuBLAS may choose the
+order of its sums by the number of replicas.
 """
 
 import logging
@@ -183,7 +184,9 @@ def run(
     state = start or State(0, theta, np.zeros(len(theta)), 0)
     try:
         return _run(job, state, snapshots, record, pulse, device)
-    except device.exhausted as error:
+    except Exception as error:
+        if not device.is_exhausted(error):
+            raise
         raise MemoryError(
             f"the GPU's memory is exhausted: {_needed(job)} bytes a replica were expected, "
             f"{device.free_bytes()} are free now ({error})"
