@@ -224,7 +224,7 @@ def test_a_message_names_file_key_value_and_range(
         ),
         (
             "batch: all",
-            'config.yaml: batch: got "all"; expected point (the seeds of a point), swee',
+            'config.yaml: batch: got "all"; expected point (the seeds of a point), ',
         ),
         ("seeds: [1, 1]", "config.yaml: seeds[1]: got 1; expected each entry only once"),
         ("seeds: []", "config.yaml: seeds: got []; expected a list of distinct whole numbers"),

@@ -9,7 +9,7 @@ from meanfield.digests import SCRIPTS, local_imports
 # From the top to the bottom; modules of one line may not import one another, save the settings.
 LAYERS = (
     ("plan",),
-    ("sweep",),
+    ("sweep", "limit_sweep"),
     ("seeds",),
     ("together",),
     ("training", "stage"),

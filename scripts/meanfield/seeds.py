@@ -179,16 +179,29 @@ def run_on_gpu(
 
 def _replicas(point: PointRun) -> list[Replica]:
     """Return the networks of a point as they are run on a GPU."""
-    # A run is continued where it began: the CPU rounds in another order.
     return [
         Replica(
             partial(point.theta0, seed),
             seed,
             point.setup,
-            Checkpoint(point.folder / f"gpu-seed-{seed}.npz", f"{point.identity} cupy {seed}"),
+            gpu_checkpoint(point.folder, point.identity, seed),
         )
         for seed in point.seeds
     ]
+
+
+def gpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
+    """Return the checkpoint of a network on a GPU.
+
+    A run is continued where it began: the CPU, whose checkpoints are others, rounds in another
+    order.
+
+    Args:
+        folder: of the point's checkpoints.
+        identity: what the point's results are made from.
+        seed: of the network.
+    """
+    return Checkpoint(folder / f"gpu-seed-{seed}.npz", f"{identity} cupy {seed}")
 
 
 def _progress(points: Sequence[PointRun], log: logging.Logger) -> Progress:

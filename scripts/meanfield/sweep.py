@@ -10,7 +10,7 @@ from meanfield.initial_data import draw_test_set, draw_weights
 from meanfield.invariants import invariant_names
 from meanfield.laws import make_law
 from meanfield.sampling import Samples
-from meanfield.seeds import PointRun
+from meanfield.seeds import PointRun, gpu_checkpoint
 from meanfield.sgd.cuda_job import alike
 from meanfield.siblings import Sibling, take_over
 from meanfield.stage import check_sources
@@ -43,9 +43,14 @@ def other_points(
 
     def prepare(sibling: Sibling) -> PointRun | None:
         nonlocal left
-        settings = sibling.origin.settings
+        settings, seeds = sibling.origin.settings, sibling.origin.settings["seeds"]
         if _launch_of(settings) != launch:
             return None
+        left_by_others = (
+            gpu_checkpoint(sibling.folder, sibling.origin.digest, seed) for seed in seeds
+        )
+        if all(checkpoint.holds("final") for checkpoint in left_by_others):
+            return None  # trained, but not yet stored by its own job
         check_sources(sibling.origin)
         its_law = make_law(settings["law"])
         if not alike(its_law, law):
@@ -54,7 +59,7 @@ def other_points(
         point = PointRun(
             sibling.origin.point,
             partial(draw_weights, settings, its_law),
-            settings["seeds"],
+            seeds,
             setup,
             sibling.folder,
             sibling.origin.digest,
