@@ -67,6 +67,7 @@ def test_who_waits_is_next(
     """Also if the holder removes the file that the other one waits for."""
     folder = tmp_path / "point"
     waits, has = threading.Event(), threading.Event()
+    lock_is_there: list[bool] = []
 
     class Log(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -74,8 +75,8 @@ def test_who_waits_is_next(
 
     def other() -> None:
         with held(folder, LOG, wait=True):
+            lock_is_there.append((folder / "lock").exists())
             has.set()
-            assert (folder / "lock").exists()
 
     handler = Log()
     LOG.addHandler(handler)
@@ -92,6 +93,7 @@ def test_who_waits_is_next(
     finally:
         LOG.removeHandler(handler)
     assert has.is_set()
+    assert lock_is_there == [True]  # a third one would have to wait
     assert f"{folder}: another process is at this work; waiting for it" in caplog.text
     assert list(tmp_path.iterdir()) == []
 
