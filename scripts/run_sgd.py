@@ -20,6 +20,7 @@ import xarray as xr
 from meanfield.arrays import choose_backend
 from meanfield.evaluation import RiskEstimate, TestSet
 from meanfield.invariants import invariant_names
+from meanfield.large_arrays import read_rows
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
 from meanfield.neurons import make_neuron
 from meanfield.problem import has_reduction, is_quick, make_problem
@@ -27,7 +28,7 @@ from meanfield.progress import Progress
 from meanfield.schedules import make_schedule
 from meanfield.seeds import against_gpu, run_on_cpu, run_on_gpu
 from meanfield.stage import LOG, run_stage
-from meanfield.store import Origin, read, read_rows, write
+from meanfield.store import Origin, read, write
 from meanfield.timeline import output_times, steps_at
 from meanfield.training import Setup, Trajectory
 

@@ -16,6 +16,7 @@ LAYERS = (
     ("sweep_curves",),
     ("figures", "animation", "checkpoint", "progress"),
     ("store",),
+    ("large_arrays",),
     ("arrays",),
     ("provenance",),
     ("config_files",),
