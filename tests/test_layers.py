@@ -10,8 +10,9 @@ from meanfield.digests import SCRIPTS, local_imports
 LAYERS = (
     ("plan",),
     ("seeds",),
-    ("together",),
+    ("together", "sgd_results"),
     ("training", "stage"),
+    ("trajectory",),
     ("radial_figure", "radial_film", "minima_figure", "path_figure", "trap_figure"),
     ("sweep_curves",),
     ("figures", "animation", "checkpoint", "progress"),
