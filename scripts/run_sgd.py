@@ -16,10 +16,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from meanfield.evaluation import RiskEstimate, TestSet
-from meanfield.invariants import invariant_names
+from meanfield.evaluation import TestSet
+from meanfield.large_arrays import read_rows
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
 from meanfield.locks import held
 from meanfield.neurons import make_neuron
@@ -27,12 +26,13 @@ from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.sampling import Samples
 from meanfield.schedules import make_schedule
 from meanfield.seeds import PointRun, run_point
+from meanfield.sgd_results import as_dataset
 from meanfield.siblings import Sibling, checkpoints_of
 from meanfield.stage import LOG, run_stage
-from meanfield.store import Origin, read, read_rows, write
+from meanfield.store import Origin, read, write
 from meanfield.sweep import other_points
 from meanfield.timeline import output_times, steps_of
-from meanfield.training import Setup, Trajectory
+from meanfield.training import Setup
 
 REDUCED_NODES = {1: 48, 2: 12}
 """Nodes per label and invariant for the reduced risk, by the number of invariants: converged, and
@@ -69,17 +69,15 @@ def main(
         trajectories, used, device = run_point(
             point, backend, others=others, threads=threads, log=LOG
         )
-        names = invariant_names(setup.law, setup.neuron)
-        dataset = as_dataset(trajectories, outputs, setup.keep_theta).assign_coords(
-            seed=np.asarray(seeds, dtype=np.uint64), time=times, invariant=list(names)
-        )
+        dataset, large = as_dataset(trajectories, outputs, setup)
         write(
-            dataset,
+            dataset.assign_coords(seed=np.asarray(seeds, dtype=np.uint64), time=times),
             runs,
             title="One-pass SGD",
             origin=origin,
             backend="numba" if used == "cpu" else used,
             device=device,
+            large=large,
         )
         shutil.rmtree(folder, ignore_errors=True)  # partial files of killed runs included
     LOG.info(
@@ -114,27 +112,6 @@ def make_setup(settings: Mapping[str, Any], steps: list[int], samples: Samples) 
         test_set=TestSet(samples.x, samples.y, s),
         keep_theta=sgd["store_path"],
     )
-
-
-def as_dataset(trajectories: list[Trajectory], outputs: np.ndarray, keep_theta: bool) -> xr.Dataset:
-    """Return the trajectories of all seeds, looked up at the output times."""
-    risks = np.stack([run.risks[outputs] for run in trajectories])
-    variables = {
-        "omega": (
-            ("seed", "time", "neuron", "invariant"),
-            np.stack([run.omega[outputs] for run in trajectories]),
-        ),
-        "theta": (("seed", "neuron", "parameter"), np.stack([run.theta for run in trajectories])),
-        "mean_square_residual": (
-            ("seed", "time"),
-            np.stack([run.mean_square_residual[outputs] for run in trajectories]),
-        ),
-        **{name: (("seed", "time"), risks[..., k]) for k, name in enumerate(RiskEstimate._fields)},
-    }
-    if keep_theta:
-        path = np.stack([run.theta_path[outputs] for run in trajectories])
-        variables["theta_path"] = (("seed", "time", "neuron", "parameter"), path)
-    return xr.Dataset(variables)
 
 
 if "snakemake" in globals():

@@ -19,7 +19,8 @@ from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.sgd.reference import Divergence
 from meanfield.together import Replica, finished, train_in_batches
-from meanfield.training import Setup, Stopped, Trajectory, train
+from meanfield.training import Setup, Stopped, train
+from meanfield.trajectory import Trajectory
 
 
 class PointRun(NamedTuple):
@@ -211,9 +212,10 @@ def _progress(points: Sequence[PointRun], log: logging.Logger) -> Progress:
 
 def _remove_others(folder: Path, ours: Sequence[Checkpoint], log: logging.Logger) -> None:
     """Remove the checkpoints that this run cannot use: of other seeds, or of another backend."""
-    known = {LOCK, *(checkpoint.path.name for checkpoint in ours)}
+    # Files of a checkpoint have its name up to the first dot.
+    known = {LOCK, *(checkpoint.path.stem for checkpoint in ours)}
     for path in sorted(folder.glob("*")):
-        if path.name not in known:
+        if path.name.partition(".")[0] not in known:
             log.info("removed %s: it belongs to no seed of this run", path)
             path.unlink()
 

@@ -6,9 +6,11 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from numpy.typing import NDArray
+
 from meanfield.initial_data import draw_test_set, draw_weights
 from meanfield.invariants import invariant_names
-from meanfield.laws import make_law
+from meanfield.laws import Law, make_law
 from meanfield.sampling import Samples
 from meanfield.seeds import PointRun, gpu_checkpoint
 from meanfield.sgd.cuda_job import alike
@@ -17,6 +19,7 @@ from meanfield.stage import check_sources
 from meanfield.store import Origin
 from meanfield.timeline import output_times, steps_of
 from meanfield.training import Setup
+from meanfield.trajectory import was_finished
 
 HOST_BYTES = 2**31
 """Of the computer's memory that other points may take; the rest is left to later jobs."""
@@ -49,7 +52,7 @@ def other_points(
         left_by_others = (
             gpu_checkpoint(sibling.folder, sibling.origin.digest, seed) for seed in seeds
         )
-        if all(checkpoint.holds("final") for checkpoint in left_by_others):
+        if all(was_finished(checkpoint) for checkpoint in left_by_others):
             return None  # trained, but not yet stored by its own job
         check_sources(sibling.origin)
         its_law = make_law(settings["law"])
@@ -58,7 +61,7 @@ def other_points(
         setup = make_setup(settings, launch["steps"], draw_test_set(settings, its_law))
         point = PointRun(
             sibling.origin.point,
-            partial(draw_weights, settings, its_law),
+            partial(_weights, settings, its_law),
             seeds,
             setup,
             sibling.folder,
@@ -72,6 +75,11 @@ def other_points(
 
     others = [sibling for sibling in siblings if sibling.origin.point != origin.point]
     return lambda locks: take_over(others, prepare, locks, log)
+
+
+def _weights(settings: Mapping[str, Any], law: Law, seed: int) -> NDArray[Any]:
+    """Return initial parameters in the precision of the run, as `generate_data` stores them."""
+    return draw_weights(settings, law, seed).astype(settings["sgd"]["precision"])
 
 
 def _launch_of(settings: Mapping[str, Any]) -> dict[str, Any]:

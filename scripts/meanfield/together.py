@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meanfield import training
-from meanfield.checkpoint import Arrays, Checkpoint, save_together
+from meanfield.checkpoint import Checkpoint, Values, save_together
 from meanfield.progress import Progress
 from meanfield.sgd.cuda import State
 from meanfield.sgd.reference import Divergence
-from meanfield.training import Recorder, Setup, Trajectory
+from meanfield.training import Setup, look
+from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished, was_finished
 
 Run = Callable[..., NDArray[Any]]
 """One-pass SGD of R networks in step: `meanfield.sgd.cuda.run`."""
@@ -40,33 +41,33 @@ class Replica(NamedTuple):
 class _Member:
     """A replica on its way: what was recorded, and where it goes on."""
 
-    def __init__(self, replica: Replica, progress: Progress, log: logging.Logger) -> None:
-        self.replica = replica
-        self.recorder = Recorder(replica.setup, lambda risk: progress.advance(0, risk.risk))
-        self.final: NDArray[Any] | None = None
+    def __init__(self, replica: Replica, log: logging.Logger) -> None:
+        self.replica, self.records = replica, Records(replica.checkpoint)
         self.start: State | None = None
         checkpoint = replica.checkpoint
         arrays = checkpoint.load()
-        if arrays is not None:
-            self.recorder.restore(arrays)
-            self.final = arrays.get("final")
-            if self.final is None:
-                step, recorded = int(arrays["step"]), int(arrays["recorded"])
-                self.start = State(step, arrays["theta"], arrays["squares"], recorded)
+        self.is_finished = arrays is not None and is_finished(arrays)
+        if arrays is not None and not self.is_finished:
+            step, recorded = int(arrays["step"]), int(arrays["recorded"])
+            self.start = State(step, arrays["theta"], arrays["squares"], recorded)
         elif checkpoint.discarded:
             log.info("%s was discarded: %s", checkpoint.path, checkpoint.discarded)
 
     @property
     def step(self) -> int:
         """Steps done."""
-        if self.final is not None:
+        if self.is_finished:
             return self.replica.setup.snapshot_steps[-1]
         return self.start.step if self.start else 0
 
     @property
     def place(self) -> tuple[bool, int, int]:
         """What must agree for two replicas to go on together."""
-        return self.final is None, self.step, self.start.recorded if self.start else 0
+        return self.is_finished, self.step, self.start.recorded if self.start else 0
+
+    def look(self, theta: NDArray[Any], mean_square_residual: float) -> Snapshot:
+        """Return what is recorded of the network."""
+        return look(self.replica.setup, theta, mean_square_residual)
 
 
 def train_in_batches(
@@ -97,27 +98,26 @@ def train_in_batches(
         log: gets a line when a run continues an earlier one, cannot, or is halved.
 
     Returns:
-        The trajectory of every replica.
+        The trajectory of every replica, which is in the files of its checkpoint.
 
     Raises:
         Divergence: the iterates are not finite; its `replica` counts the ones given here.
         MemoryError: not even one replica fits.
     """
-    members = [_Member(replica, progress, log) for replica in replicas]
+    members = [_Member(replica, log) for replica in replicas]
     batches: dict[tuple[bool, int, int], list[int]] = {}
     for number, member in enumerate(members):
         batches.setdefault(member.place, []).append(number)
-    for (running, step, _), numbers in batches.items():
+    for (ended, step, _), numbers in batches.items():
         if step:
             progress.resume(len(numbers) * step)
-            done = f"continued from step {step}" if running else "were finished before"
+            done = "were finished before" if ended else f"continued from step {step}"
             log.info("%d of %d networks: %s", len(numbers), len(replicas), done)
-    waiting = list(batches.values())
-    found: dict[int, Trajectory] = {}
+    waiting = [numbers for (ended, _, _), numbers in batches.items() if not ended]
     while waiting:
         numbers = waiting.pop()
         try:
-            finals = _advance([members[i] for i in numbers], run, device, progress, threads)
+            _advance([members[i] for i in numbers], run, device, progress, threads)
         except Divergence as error:
             number = numbers[error.replica]
             raise Divergence(error.step, error.seed, error.step_size, number) from error
@@ -130,51 +130,43 @@ def train_in_batches(
                 "%d networks at once: %s; running them as %d and %d", len(numbers), error, *parts
             )
         else:
-            found |= {
-                i: members[i].recorder.trajectory(final)
-                for i, final in zip(numbers, finals, strict=True)
-            }
             continue
         for i in numbers:
-            members[i] = _Member(replicas[i], progress, log)
+            members[i] = _Member(replicas[i], log)
         waiting += [numbers[half:], numbers[:half]]
-    return [found[number] for number in range(len(replicas))]
+    return [member.records.trajectories(1)[0] for member in members]
 
 
 def _advance(
     members: Sequence[_Member], run: Run, device: str, progress: Progress, threads: int
-) -> Sequence[NDArray[Any]]:
-    """Run members that are at one place to the end, with checkpoints; return their parameters."""
-    finals = [member.final for member in members if member.final is not None]
-    if finals:
-        return finals
-    replicas = [member.replica for member in members]
-    recorders = [member.recorder for member in members]
-    setup, count = replicas[0].setup, len(replicas)
+) -> None:
+    """Run members that are at one place to the end, with checkpoints."""
+    replicas, count = [member.replica for member in members], len(members)
+    setup = replicas[0].setup
     start = _joined([member.start for member in members if member.start])
     for member in members:
         member.start = None
     counted, saved = start.step if start else 0, monotonic()
-
-    def save(arrays: Iterator[Arrays]) -> None:
-        pairs = zip(replicas, recorders, arrays, strict=True)
-        save_together((each.checkpoint, {**one, **seen.arrays()}) for each, seen, one in pairs)
 
     def pulse(step: int, state: Callable[[], State]) -> None:
         nonlocal counted, saved
         progress.advance(count * (step - counted))
         counted = step
         if monotonic() - saved >= training.CHECKPOINT_INTERVAL:
-            save(_parts(state()))
+            for member in members:
+                member.records.flush()
+            save_together(zip((each.checkpoint for each in replicas), _parts(state()), strict=True))
             saved = monotonic()
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
 
         def record(step: int, theta: NDArray[Any], residuals: NDArray[Any]) -> None:
             means = [float(mean) for mean in residuals]
-            steps = [step] * count
-            for _ in pool.map(lambda look, *seen: look(*seen), recorders, steps, theta, means):
-                pass  # what a thread raised is raised here
+            # What a thread raised is raised here.
+            seen = pool.map(_Member.look, members, theta, means)
+            for member, snapshot in zip(members, seen, strict=True):
+                member.records.add([snapshot])
+                progress.advance(0, float(snapshot.risks[0]))
 
         theta = run(
             start.theta if start else np.stack([replica.theta0() for replica in replicas]),
@@ -192,8 +184,8 @@ def _advance(
             pulse=pulse,
         )
     progress.advance(count * (setup.snapshot_steps[-1] - counted))
-    save({"final": final, "device": device} for final in theta)
-    return list(theta)
+    for member, final in zip(members, theta, strict=True):
+        member.records.finish([final], device=device)
 
 
 def _joined(states: Sequence[State]) -> State | None:
@@ -205,7 +197,7 @@ def _joined(states: Sequence[State]) -> State | None:
     return State(step, np.stack([state.theta for state in states]), squares, recorded)
 
 
-def _parts(state: State) -> Iterator[Arrays]:
+def _parts(state: State) -> Iterator[Values]:
     """Yield the state of each replica."""
     for theta, squares in zip(state.theta, state.squares, strict=True):
         yield state._replace(theta=theta, squares=squares)._asdict()
@@ -216,15 +208,10 @@ def finished(replicas: Sequence[Replica]) -> tuple[list[Trajectory], str] | None
 
     None unless all of them were.
     """
-    if not all(replica.checkpoint.holds("final") for replica in replicas):
+    checkpoints = [replica.checkpoint for replica in replicas]
+    if not all(was_finished(checkpoint) for checkpoint in checkpoints):
         return None
-    trajectories, devices = [], []
-    for replica in replicas:
-        arrays = replica.checkpoint.load()
-        if arrays is None:
-            return None
-        recorder = Recorder(replica.setup, lambda risk: None)
-        recorder.restore(arrays)
-        trajectories.append(recorder.trajectory(arrays["final"]))
-        devices.append(str(arrays["device"]))
-    return trajectories, " and ".join(dict.fromkeys(devices))
+    if any(checkpoint.load() is None for checkpoint in checkpoints):
+        return None
+    devices = dict.fromkeys(str(checkpoint.state("device")) for checkpoint in checkpoints)
+    return [Trajectory(checkpoint) for checkpoint in checkpoints], " and ".join(devices)
