@@ -207,11 +207,11 @@ def test_particles_that_change_places_are_an_error() -> None:
     # Both move alike, by the mean of 1 - omega.
     assert (seen.gap, seen.largest) == (pytest.approx(1), pytest.approx(1.0906, abs=1e-4))
     touching = Seen(error=0.5, risk=1.0, spent=seen.spent, gap=-1e-6, largest=0.5)
-    run = Run("", [1.0], 1e-6, 9, risk=1.0, ordered=True)
+    run = Run(0, "", [1.0], 1e-6, 9, risk=1.0, ordered=True)
     assert run.accepts(touching, lambda: (None, 0))
     with pytest.raises(FlowError, match=r"changed places by 0\.1 "):
         run.accepts(touching._replace(gap=-0.1), lambda: (None, 0))
-    unordered = Run("", [1.0], 1e-6, 9, risk=1.0, ordered=False)
+    unordered = Run(0, "", [1.0], 1e-6, 9, risk=1.0, ordered=False)
     assert unordered.accepts(touching._replace(gap=-0.1), lambda: (None, 0))
 
 

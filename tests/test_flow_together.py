@@ -198,8 +198,9 @@ ATOM = Measure(np.zeros((1, 1)), np.ones(1))
     ],
 )
 def test_an_error_says_which_flow_failed(other: Linear, message: str) -> None:
-    with pytest.raises(FlowError, match=message), np.errstate(invalid="ignore"):
+    with pytest.raises(FlowError, match=message) as found, np.errstate(invalid="ignore"):
         solve_together([Linear(), other, Linear()], [ATOM] * 3, [[1.0]] * 3)
+    assert found.value.place == 1
 
 
 def test_running_out_of_steps_says_which_flow_did() -> None:

@@ -104,7 +104,7 @@ def solve_together(
 
     Raises:
         ValueError: if the problems or measures do not fit together, or as in `solve`.
-        FlowError: as in `solve`; it says which flow failed.
+        FlowError: as in `solve`; it says which flow failed, and none is returned.
     """
     wanted = _check(problems, measures, times, tolerance)
     xp = array_namespace(*(measure.omega for measure in measures))
@@ -114,7 +114,7 @@ def solve_together(
     velocity, starts = stepper.summarize(omega)
     gaps = stepper.gaps(omega)
     runs = [
-        Run(_name(i, len(wanted)), each, tolerance, most_steps, starts[i].risk, gaps[i] > 0)
+        Run(i, _name(i, len(wanted)), each, tolerance, most_steps, starts[i].risk, gaps[i] > 0)
         for i, each in enumerate(wanted)
     ]
     for run, start in zip(runs, starts, strict=True):

@@ -18,7 +18,15 @@ _LARGEST_SHRINK, _LARGEST_GROWTH = 0.2, 10.0
 
 
 class FlowError(RuntimeError):
-    """The integration cannot go on or has lost a property of the exact flow."""
+    """The integration cannot go on or has lost a property of the exact flow.
+
+    Attributes:
+        place: which of the flows that are solved together it is, from 0 on.
+    """
+
+    def __init__(self, message: str, place: int) -> None:
+        self.place = place
+        super().__init__(message)
 
 
 @dataclass
@@ -26,6 +34,7 @@ class Run:
     """A flow on its way.
 
     Args:
+        place: which of the flows that are solved together it is, from 0 on.
         name: what messages begin with.
         wanted: times at which the solution is wanted, increasing.
         tolerance: of the error estimate of a step.
@@ -44,6 +53,7 @@ class Run:
         dissipated: integral of the dissipation up to the present time.
     """
 
+    place: int
     name: str
     wanted: list[float]
     tolerance: float
@@ -115,7 +125,7 @@ class Run:
 
     def error(self, text: str) -> FlowError:
         """Return an error that says which flow it is."""
-        return FlowError(self.name + text)
+        return FlowError(self.name + text, self.place)
 
     def _shrink(self, error: float) -> None:
         self.rejected, self.event = self.rejected + 1, None
