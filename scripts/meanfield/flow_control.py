@@ -4,10 +4,9 @@ The controller is that of Hairer, Norsett and Wanner's DOPRI5. All of it is numb
 that each of many flows that are solved together has a step of its own.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
 
 from meanfield.flow_step import Seen
 from meanfield.sticky_origin import Event
@@ -129,9 +128,9 @@ class Run:
 
     def _shrink(self, error: float) -> None:
         self.rejected, self.event = self.rejected + 1, None
-        shrink = _SAFETY * error**-_PROPORTIONAL if np.isfinite(error) else 0.0
+        shrink = _SAFETY * error**-_PROPORTIONAL if math.isfinite(error) else 0.0
         self.size *= max(_LARGEST_SHRINK, shrink)
-        if self.size <= 16 * np.spacing(self.time):
+        if self.size <= 16 * math.ulp(self.time):
             raise self.error(
                 f"the step of the flow fell to {self.size:.3g} at t = {self.time:.6g} (error "
                 f"estimate {error:.3g}): the velocity is not finite or jumps there"

@@ -5,6 +5,7 @@ or not and to choose the next, comes to it in one small array, since to read fro
 as long as a stage of a step.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -57,11 +58,15 @@ class Attempt(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A measure in numbers: risk, dissipation, and whether these and its velocity are finite."""
+    """Risk and dissipation of a measure; not finite where a velocity is not."""
 
     risk: float
     dissipation: float
-    finite: bool
+
+    @property
+    def finite(self) -> bool:
+        """Whether both are."""
+        return math.isfinite(self.risk) and math.isfinite(self.dissipation)
 
 
 class Stepper:
@@ -80,6 +85,7 @@ class Stepper:
         *self.stages, self.error = (
             self.xp.asarray([row], dtype=mass.dtype) for row in (*STAGES, ERROR)
         )
+        self.on_host = is_numpy_array(mass)
         self.sticky = stack.problems[0].sticky_origin
         # Freeing one large block raises glibc's threshold for giving the heap's end back; else it
         # returns the temporaries of every right-hand side and faults them in again (4 x slower).
@@ -117,12 +123,9 @@ class Stepper:
 
     def summarize(self, omega: Any) -> tuple[Any, list[Summary]]:
         """Return the velocity at omega and, for each flow, risk and dissipation there."""
-        xp = self.xp
         risk, velocity = self._field(omega)
         lost = dissipated(self.mass, moving(self.stack.problems[0], omega, velocity))
-        finite = xp.all(xp.isfinite(velocity), axis=(1, 2)) & xp.isfinite(risk)
-        rows = self._read(risk, lost, xp.astype(finite, risk.dtype))
-        return velocity, [Summary(risk, lost, bool(finite)) for risk, lost, finite in rows]
+        return velocity, [Summary(*row) for row in self._read(risk, lost)]
 
     def gaps(self, omega: Any) -> list[float]:
         """Return the least gap between neighbors on a line; inf where there is no line or none."""
@@ -142,7 +145,7 @@ class Stepper:
         for step, (_, speed), (bend,) in zip(trials, norms, bends, strict=True):
             largest = max(speed, bend)
             safe = (0.01 / largest) ** 0.2 if largest > 1e-15 else max(1e-6, step * 1e-3)
-            steps.append(min(100 * step, safe) if np.isfinite(bend) else step)
+            steps.append(min(100 * step, safe) if math.isfinite(bend) else step)
         return steps
 
     def attempt(
@@ -244,7 +247,7 @@ class Stepper:
         """
         xp, known = self.xp, self.xp.isfinite(omega)
         # A GPU is not asked whether all are: to wait for its answer takes longer.
-        if is_numpy_array(known) and known.all():
+        if self.on_host and known.all():
             found = self.stack.field(self.on_domain(omega), self.mass)
             return found.risk, found.velocity
         found = self.stack.field(self.on_domain(xp.where(known, omega, 0.0)), self.mass)
@@ -292,7 +295,7 @@ def _see(
     # The dissipated risk is integrated like a coordinate.
     lost = abs(size * combine(ERROR, rates)) / (tolerance * (1 + risk))
     return Seen(
-        error=max(error, lost) if np.isfinite(error) else error,
+        error=max(error, lost) if math.isfinite(error) else error,
         risk=numbers["risk"],
         spent=Step(0.0, size * combine(STAGES[-1], rates), rates, size),
         gap=numbers.get("gap", np.inf),

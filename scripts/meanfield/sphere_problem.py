@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace
 
 from meanfield.units import OrbitMean, Units
 
@@ -71,7 +71,7 @@ class SphereProblem:
         units = self.take_apart(omega)
         far = xp.any(xp.isinf(units.radii), axis=-1)
         # A GPU is not asked whether there are any: to wait for its answer takes longer.
-        if is_numpy_array(far) and not far.any():
+        if isinstance(far, np.ndarray) and not far.any():
             return self.mean.evaluate(units, scales, gradients=gradients)
         near = units._replace(radii=xp.where(far[..., None], 0.0, units.radii))
         features, slopes = self.mean.evaluate(near, scales, gradients=gradients)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace
 
 from meanfield.functionals import Field, field
 from meanfield.problem import Problem
@@ -52,7 +52,7 @@ class Stack:
         Returns:
             Network (P, Q), risk (P,) and velocity (P, J, k).
         """
-        if not is_numpy_array(omega):
+        if not isinstance(omega, np.ndarray):
             return field(self.together, omega, mass)
         # Compiled kernels serve one problem at a time, and calls cost little here.
         found = [
