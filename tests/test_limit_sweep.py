@@ -14,7 +14,7 @@ from meanfield import limit_sweep
 from meanfield.arrays import Backend
 from meanfield.digests import code_digest, settings_digest
 from meanfield.experiment import Experiment
-from meanfield.flow import FlowError
+from meanfield.flow_control import FlowError
 from meanfield.nested import with_value
 from meanfield.siblings import Sibling
 from meanfield.store import Origin, read
@@ -64,73 +64,108 @@ def solved(points: Siblings, name: str, *, batch: str = "sweep") -> xr.Dataset:
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Stand in for a GPU by a strict array namespace, and note where the solved flows start."""
-    seen: list[float] = []
-    solve = limit_sweep.solve
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Stand in for a GPU by a strict array namespace, and note how many flows each call solves."""
+    seen: list[int] = []
+    solve = limit_sweep.solve_together
 
-    def noted(problem: Any, start: Any, *given: Any, **more: Any) -> Any:
-        seen.append(round(float(strict.max(start.omega)), 3))
-        return solve(problem, start, *given, **more)
+    def noted(problems: Any, starts: Any, times: Any, **more: Any) -> Any:
+        seen.append(len(starts))
+        return solve(problems, starts, times, **more)
 
     toy = Backend("cupy", strict, "GPU Toy")
     monkeypatch.setattr(limit_sweep, "choose_backend", lambda *asked, **reasons: toy)
-    monkeypatch.setattr(limit_sweep, "solve", noted)
+    monkeypatch.setattr(limit_sweep, "solve_together", noted)
     return seen
 
 
-def test_a_sweep_is_solved_by_its_first_job(
-    tmp_path: Path, calls: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
-    alone, points = sweep(tmp_path / "alone"), sweep(tmp_path / "together")
-    expected = {name: solved(alone, name, batch="point") for name in points}
+def same(found: xr.Dataset, expected: xr.Dataset) -> None:
+    xr.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert int(found.steps) == int(expected.steps)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, calls: list[int]) -> dict[str, xr.Dataset]:
+    """Return what every point's job leaves by itself."""
+    points = sweep(tmp_path / "alone")
+    found = {name: solved(points, name, batch="point") for name in points}
     calls.clear()
+    return found
+
+
+def test_a_sweep_is_solved_by_its_first_job(
+    alone: dict[str, xr.Dataset],
+    tmp_path: Path,
+    calls: list[int],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    points = sweep(tmp_path)
     with caplog.at_level(logging.INFO):
         for name in ("delta-0.5", "delta-0.2", "start"):
             found = solved(points, name)
-            xr.testing.assert_identical(found, expected[name])
+            same(found, alone[name])
             assert (found.attrs["backend"], found.attrs["device"]) == ("cupy", "GPU Toy")
-            assert len(calls) == 3
+    assert calls == [3]
     assert "together with 2 other points: delta-0.2, start" in caplog.text
     assert caplog.text.count("was solved before, on GPU Toy") == 2
-    xr.testing.assert_identical(solved(points, "atoms"), expected["atoms"])
-    assert len(calls) == 4
+    same(solved(points, "atoms"), alone["atoms"])
+    assert calls == [3, 1]
     assert not list(tmp_path.rglob("*.checkpoints"))
 
 
-def test_a_limit_that_cannot_be_solved_fails_in_its_own_job_alone(
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (FlowError("flow 3: the velocity is not finite", 2), [3, 2]),
+        (MemoryError("too much"), [3, 2]),
+        (ValueError("they do not fit together"), [3, 1]),
+    ],
+)
+def test_limits_that_cannot_be_solved_are_left_to_their_own_jobs(
+    error: Exception,
+    expected: list[int],
+    alone: dict[str, xr.Dataset],
     tmp_path: Path,
-    calls: list[float],
+    calls: list[int],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     points = sweep(tmp_path)
-    solve = limit_sweep.solve
+    solve = limit_sweep.solve_together
 
-    def fail(problem: Any, start: Any, *given: Any, **more: Any) -> Any:
-        found = solve(problem, start, *given, **more)
-        if calls[-1] < 0.8:
-            raise FlowError("the velocity is not finite")
+    def fail(problems: Any, *given: Any, **more: Any) -> Any:
+        found = solve(problems, *given, **more)
+        if len(problems) == 3:
+            raise error
         return found
 
-    monkeypatch.setattr(limit_sweep, "solve", fail)
-    solved(points, "delta-0.2")
-    assert "start: left to its own job: the velocity is not finite" in caplog.text
-    solved(points, "delta-0.5")
-    assert len(calls) == 3
-    with pytest.raises(FlowError):
-        solved(points, "start")
+    monkeypatch.setattr(limit_sweep, "solve_together", fail)
+    same(solved(points, "delta-0.2"), alone["delta-0.2"])
+    assert calls == expected
+    assert f"start: left to later jobs: {error}" in caplog.text
+    same(solved(points, "start"), alone["start"])
 
 
-def test_what_is_up_to_date_or_solved_is_not_solved_again(
-    tmp_path: Path, calls: list[float]
+def test_the_failure_of_a_point_is_its_job_s(
+    tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def fail(problems: Any, *given: Any, **more: Any) -> Any:
+        raise FlowError("flow 1: the velocity is not finite", 0)
+
+    monkeypatch.setattr(limit_sweep, "solve_together", fail)
+    points = sweep(tmp_path)
+    with pytest.raises(FlowError, match="flow 1"):
+        solved(points, "start")
+    assert not list(tmp_path.rglob("*.checkpoints"))
+
+
+def test_what_is_up_to_date_or_solved_is_not_solved_again(tmp_path: Path, calls: list[int]) -> None:
     points = sweep(tmp_path)
     solved(points, "start", batch="point")
     solved(points, "delta-0.2")
-    assert len(calls) == 3
+    assert calls == [1, 2]
     points["delta-0.2"].result.unlink()
     solved(points, "delta-0.2")  # "delta-0.5" waits for its own job
-    assert len(calls) == 4
+    assert calls == [1, 2, 1]
     assert np.all(solved(points, "delta-0.5").risk > 0)
-    assert len(calls) == 4
+    assert calls == [1, 2, 1]

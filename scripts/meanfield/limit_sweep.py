@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from meanfield.arrays import Backend, choose_backend, from_backend, to_backend
 from meanfield.checkpoint import Checkpoint, save_together
-from meanfield.flow import Flow, FlowError, solve
+from meanfield.flow import Flow, solve, solve_together
+from meanfield.flow_control import FlowError
 from meanfield.laws import make_law
 from meanfield.limit import Floats, Limit, make_limit
 from meanfield.neurons import make_neuron
@@ -98,15 +99,16 @@ def solve_point(
     if chosen.name == "cpu":
         if others is not None:
             log.info("batch: sweep does not count on the CPU: the point is solved by itself")
-        return Outcome(_solve(point, chosen), "cpu", chosen.device)
+        return Outcome(_solve(point), "cpu", chosen.device)
     with ExitStack() as locks:
         points = [point, *(others(locks) if others else [])]
-        flows = _solve_all(points, chosen, log)
+        flows = _solve_together(points, chosen, log)
         save_together(
             (each.checkpoint, {**flow._asdict(), "device": chosen.device})
             for each, flow in zip(points, flows, strict=True)
             if flow is not None and each is not point
         )
+    assert flows[0] is not None
     return Outcome(flows[0], "cupy", chosen.device)
 
 
@@ -146,19 +148,43 @@ def _shared(settings: Mapping[str, Any]) -> Any:
     return law, settings["neuron"], settings["dd"]
 
 
-def _solve_all(points: Sequence[PointFlow], backend: Backend, log: logging.Logger) -> list[Any]:
-    """Return the flows of all points; None for another point that cannot be solved."""
-    flows: list[Flow | None] = [_solve(points[0], backend)]
-    for point in points[1:]:
+def _solve_together(
+    points: Sequence[PointFlow], backend: Backend, log: logging.Logger
+) -> list[Flow | None]:
+    """Return the flows of all points; None for another than the first that is left to its own job.
+
+    One that cannot be solved is left out, and so is half of the others if memory runs out, or all
+    of them if they do not fit together.
+    """
+    taken = list(range(len(points)))
+    flows: list[Flow | None] = [None] * len(points)
+    while True:
+        some = [points[i] for i in taken]
         try:
-            flows.append(_solve(point, backend))
+            found = solve_together(
+                [to_backend(point.limit.problem, backend) for point in some],
+                [to_backend(point.limit.start, backend) for point in some],
+                [point.times for point in some],
+                tolerance=points[0].tolerance,
+            )
+            for i, flow in zip(taken, found, strict=True):
+                flows[i] = from_backend(flow)
+            return flows
         except FlowError as error:
-            log.warning("%s: left to its own job: %s", point.name, error)
-            flows.append(None)
-    return flows
+            lost = taken[error.place]
+            if lost == 0:
+                raise
+            reason, left_out = str(error), [lost]
+        except (MemoryError, ValueError) as error:
+            if len(taken) == 1:
+                raise
+            half = 1 if isinstance(error, ValueError) else (len(taken) + 1) // 2
+            reason, left_out = str(error), taken[half:]
+        taken = [i for i in taken if i not in left_out]
+        names = ", ".join(points[i].name for i in left_out)
+        log.warning("%s: left to later jobs: %s", names, reason)
 
 
-def _solve(point: PointFlow, backend: Backend) -> Flow:
-    problem = to_backend(point.limit.problem, backend)
-    start = to_backend(point.limit.start, backend)
-    return from_backend(solve(problem, start, point.times, tolerance=point.tolerance))
+def _solve(point: PointFlow) -> Flow:
+    limit = point.limit
+    return solve(limit.problem, limit.start, point.times, tolerance=point.tolerance)
