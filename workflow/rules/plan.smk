@@ -109,7 +109,10 @@ def _points_of(stage, experiment):
 
 
 def threads_of_sgd(wildcards):
-    """One for each seed, or, where a job trains a sweep on a GPU, for each of its networks."""
-    job = job_of("run_sgd")(wildcards)
+    """One for each seed; up to eight where a job looks at the networks of a whole sweep.
+
+    No more: the jobs that only store what another one trained would keep all cores from others.
+    """
+    seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
     points = len(_points_of("run_sgd", wildcards.experiment)) if SWEEP_ON_GPU else 1
-    return points * len(job.settings["seeds"])
+    return max(seeds, min(8, points * seeds))
