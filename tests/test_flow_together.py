@@ -51,7 +51,7 @@ def trap() -> Case:
     """Figure 4's problem from several starts: all mass falls into the origin, some of it, none."""
     problem = make_problem(IsotropicGaussians(320, 0.5), Ridge(DIP), 6)
     starts = [gaussian_radii(320, scale, 60).measure for scale in (0.1, 0.2, 0.25, 0.4)]
-    return [problem] * 4, starts, [[*np.linspace(0, 0.1, 41), 1.0]] * 4
+    return [problem] * 4, starts, [[*np.linspace(0, 0.1, 21), 1.0]] * 4
 
 
 def cones() -> Case:
