@@ -9,8 +9,8 @@ from scipy.integrate import solve_ivp
 from meanfield.activations import PiecewiseLinear
 from meanfield.config_files import load_yaml
 from meanfield.flow import Flow, solve
-from meanfield.flow_control import FlowError, Run
-from meanfield.flow_step import Attempt, Seen, Stepper
+from meanfield.flow_control import FlowError
+from meanfield.flow_step import Attempt, Stepper
 from meanfield.functionals import field
 from meanfield.initial_measure import initial_measure
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
@@ -201,18 +201,15 @@ def test_a_velocity_that_is_not_finite_is_an_error() -> None:
         solve(Linear(sign=np.array([np.nan])), ATOM, [1.0])
 
 
-def test_particles_that_change_places_are_an_error() -> None:
+def test_what_is_seen_of_a_step() -> None:
+    """Two atoms move alike: by the mean of 1 - omega, from 1/2 on."""
     pair = Measure(np.array([[0.0], [1.0]]), np.array([0.5, 0.5]))
     seen = steps_of(Linear(), pair, 0.1, 1).seen[0]
-    # Both move alike, by the mean of 1 - omega.
-    assert (seen.gap, seen.largest) == (pytest.approx(1), pytest.approx(1.0906, abs=1e-4))
-    touching = Seen(error=0.5, risk=1.0, spent=seen.spent, gap=-1e-6, largest=0.5)
-    run = Run(0, "", [1.0], 1e-6, 9, risk=1.0, ordered=True)
-    assert run.accepts(touching, lambda: (None, 0))
-    with pytest.raises(FlowError, match=r"changed places by 0\.1 "):
-        run.accepts(touching._replace(gap=-0.1), lambda: (None, 0))
-    unordered = Run(0, "", [1.0], 1e-6, 9, risk=1.0, ordered=False)
-    assert unordered.accepts(touching._replace(gap=-0.1), lambda: (None, 0))
+    left = 0.5 * np.exp(-0.2)
+    assert (seen.gap, seen.largest) == (pytest.approx(1), pytest.approx(1.5 - left, abs=1e-7))
+    assert seen.risk == pytest.approx(left**2, abs=1e-7)
+    assert seen.spent.at(1.0) == pytest.approx(0.25 - left**2, abs=1e-7)
+    assert (seen.crossed, seen.arrived, seen.outward) == (False, False, ())
 
 
 def test_running_out_of_steps_is_an_error() -> None:

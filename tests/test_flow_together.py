@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from meanfield import flow_step
 from meanfield.activations import PiecewiseLinear, ReLU
@@ -49,7 +51,7 @@ def trap() -> Case:
     """Figure 4's problem from several starts: all mass falls into the origin, some of it, none."""
     problem = make_problem(IsotropicGaussians(320, 0.5), Ridge(DIP), 6)
     starts = [gaussian_radii(320, scale, 60).measure for scale in (0.1, 0.2, 0.25, 0.4)]
-    return [problem] * 4, starts, [[*np.linspace(0, 0.1, 41), 1.0]] * 4
+    return [problem] * 4, starts, [[*np.linspace(0, 0.1, 21), 1.0]] * 4
 
 
 def cones() -> Case:
@@ -100,6 +102,28 @@ def test_the_others_do_not_matter() -> None:
     )
     for place, found in zip(some, parts, strict=True):
         np.testing.assert_array_equal(found.omega, whole[place].omega)
+
+
+RADII = st.one_of(st.just(0.0), st.floats(1e-3, 0.1), st.floats(0.1, 4.0))
+START = st.tuples(st.lists(RADII, min_size=3, max_size=3), st.floats(0.01, 0.9))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(START, min_size=2, max_size=4))
+def test_any_cones(drawn: list[tuple[list[float], float]]) -> None:
+    """Light and heavy atoms are caught, held and let go, in any order and in any flow."""
+    starts = [
+        Measure(np.sort(radii)[:, None], np.array([first, 0.99 - first, 0.01]))
+        for radii, first in drawn
+    ]
+    case: Case = ([Cone()] * len(starts), starts, [[0.01, 0.1, 1.0]] * len(starts))
+    for found, expected in zip(
+        solve_together(*case, tolerance=TOLERANCE), alone(case), strict=True
+    ):
+        for mine, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        size = TOLERANCE * (1 + found.risk[0])
+        assert np.max(np.abs(found.dissipation_error)) < 100 * size
 
 
 @pytest.fixture(params=["array_api_strict", "torch"])
