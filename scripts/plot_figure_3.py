@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from meanfield.figures import PAGE_WIDTH, save_drawing, use_style
 from meanfield.path_figure import describe, draw_paths, panels_of
@@ -34,7 +35,9 @@ def main(
     use_style()
     count = len(panels_of(curves))
     rows = -(-count // 3)
-    figure = plt.figure(figsize=(PAGE_WIDTH, 0.5 + 2.0 * rows), layout="constrained")
+    figure = plt.figure(
+        figsize=(PAGE_WIDTH, 0.5 + 2.0 * rows), layout=ConstrainedLayoutEngine(wspace=0.06)
+    )
     panels = figure.subplots(rows, min(3, count), squeeze=False)
     styles = styles_of(curves)
     draw_paths(list(panels.flat), curves, styles)
