@@ -42,16 +42,18 @@ def scale_rows(rows: Any, start: int, count: int, factor: Any) -> None:
 
 
 @njit
-def _take_samples(panels: Any, start: int, x: Any, first: int, count: int) -> None:
-    """Copy ``count`` samples, padded with zeros to BLOCK, to the element ``start`` of panels.x."""
-    block = panels.x[start : start + panels.inputs * BLOCK].reshape((panels.inputs, BLOCK))
-    for j in range(panels.dimension):
+def _take_samples(
+    samples: Any, start: int, inputs: int, dimension: int, x: Any, first: int, count: int
+) -> None:
+    """Copy ``count`` samples, padded with zeros to BLOCK, to the element ``start`` of samples."""
+    # By pointer: an index into an array might be negative, which keeps the loop from vectorizing.
+    source, length = pointer_to(x), x.shape[1]
+    for j in range(inputs):
+        row, at = start + j * BLOCK, j * length + first
         for k in range(count):
-            block[j, k] = x[j, first + k]
-    for j in range(panels.dimension, panels.inputs):
-        block[j, :count] = 1.0
-    if count < BLOCK:
-        block[:, count:] = 0.0
+            samples[row + k] = source[at + k] if j < dimension else 1
+        for k in range(count, BLOCK):
+            samples[row + k] = 0
 
 
 @njit
@@ -142,7 +144,7 @@ def advance(
         n = min(STEPS, count - start)
         last, current = current, inputs * BLOCK - current
         hidden = current
-        _take_samples(panels, current, x, first + start, n)
+        _take_samples(samples, current, inputs, panels.dimension, x, first + start, n)
         gram(factors, samples, current, inputs)
         if decaying:
             hidden = 2 * inputs * BLOCK
