@@ -192,8 +192,6 @@ def advance(
     if previous > 0:
         for p in range(number_of_panels):
             chosen = _chosen(active, p, number_of_panels, passes, previous)
-            _update(
-                rows, p * panels.stride, inputs, samples, current, chosen, block_shrink
-            )
+            _update(rows, p * panels.stride, inputs, samples, current, chosen, block_shrink)
         finish_outer(outer, error, shrink)
     return count, squares
