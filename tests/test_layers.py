@@ -13,6 +13,7 @@ LAYERS = (
     ("together",),
     ("training", "stage"),
     ("radial_figure", "radial_film", "minima_figure", "path_figure", "trap_figure"),
+    ("minima_data",),
     ("sweep_curves",),
     ("figures", "animation", "checkpoint", "progress"),
     ("store",),
