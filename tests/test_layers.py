@@ -57,7 +57,7 @@ LAYERS = (
     ("flow", "width", "evaluation"),
     ("flow_step", "radial_results"),
     ("functionals", "sticky_origin"),
-    ("comparison",),
+    ("comparison", "film_data"),
     ("marginals",),
     ("metrics", "timeline", "summaries", "domain", "initial_measure"),
     ("problem", "measure", "quantile_rule"),
