@@ -21,6 +21,7 @@ from meanfield.minima_data import minimum_data, reached_data
 from meanfield.minima_figure import describe, draw_parts, draw_risks, draw_support
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
+from meanfield.summaries import assumed
 
 
 def main(
@@ -50,6 +51,7 @@ def main(
         letter(axes, name)
 
     words = describe(settings["title"], minimum, reached, tree["sgd"].sizes["seed"])
+    words += f" {assumed(tree)}"
     save_drawing(
         figure,
         pd.concat([minimum, reached]),

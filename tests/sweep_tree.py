@@ -79,7 +79,7 @@ def statics_run(deltas: list[float] | None = None) -> xr.Dataset:
 
 def tree_of(groups: dict[str, dict[str, xr.Dataset]]) -> xr.DataTree:
     """Return an aggregate of data sets by group and point."""
-    return xr.DataTree.from_dict(
+    tree = xr.DataTree.from_dict(
         {
             f"/{name}": xr.concat(
                 list(points.values()), dim=xr.IndexVariable("point", list(points)), join="outer"
@@ -87,6 +87,8 @@ def tree_of(groups: dict[str, dict[str, xr.Dataset]]) -> xr.DataTree:
             for name, points in groups.items()
         }
     )
+    tree.attrs["assumptions"] = "A1 holds: xi is constant"
+    return tree
 
 
 def sweep_tree(

@@ -59,7 +59,7 @@ LAYERS = (
     ("functionals", "sticky_origin"),
     ("comparison", "film_data"),
     ("marginals",),
-    ("metrics", "timeline", "summaries", "domain", "initial_measure"),
+    ("metrics", "timeline", "summaries", "assumptions", "domain", "initial_measure"),
     ("problem", "measure", "quantile_rule"),
     ("ridge_problem", "sphere_problem", "invariants", "bent_mean", "smooth_mean", "cosine_mean"),
     ("laws", "neurons", "schedules", "special", "overshoot_table", "smooth_kernel", "units"),

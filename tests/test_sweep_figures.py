@@ -127,5 +127,6 @@ def test_a_script_draws_what_it_says(
     assert {recorded_digest(path) for path in outputs.values()} == {"abc123"}
     assert len(pd.read_csv(outputs["csv"], comment="#")) > len(SEEDS)
     words = outputs["txt"].read_text()
+    assert "Assumptions of the theorems: A1 holds: xi is constant." in words
     for number in numbers:
         assert number in words

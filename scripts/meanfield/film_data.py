@@ -125,7 +125,8 @@ def _frame(
     spread = limit.radii[limit.radii > 0]
     cells, density = np.array([0.0, 0.0]), np.zeros(1)
     if len(spread) > 1:
-        cells = _covering(*limit([0.0, 1.0]), CELLS_PER_BIN * settings["bins"])
+        low, high = limit([0.0, 1.0])
+        cells = _covering(low, high, CELLS_PER_BIN * settings["bins"])
         # What is reached at an edge holds the mass there: an atom at 0 is in no cell.
         density = np.diff(limit.distribution(cells)[1]) / np.diff(cells)
     inner, below = settings["inner_radius"], (0.0, 0.0)

@@ -101,11 +101,11 @@ def reached_data(
         widest, *others = sorted(runs, reverse=True)
         limit, time = float(runs[widest].limit), float(runs[widest].time)
         floor = float(np.interp(delta, least["x"], least["y"]))
-        common = {"x": delta, "t": time}
+        common: dict[str, Any] = {"x": delta, "t": time}
         rows.append({"series": "DD", **common, "y": limit})
         rows.append({"series": "time", **common, "y": limit - floor})
         for neurons, run in runs.items():
-            own = {**common, NEURONS: neurons}
+            own: dict[str, Any] = {**common, NEURONS: neurons}
             rows.append({"series": "draws", **own, "y": float(run.draws)})
             own[STEP_SIZE] = step
             rows.append({"series": "SGD", **own, **_spread(run.risk)})
@@ -116,8 +116,8 @@ def reached_data(
             wide = due_to_width(runs[widest].risk, runs[others[0]].risk, widest, others[0])
             parts = {"width": wide, "step": excess - wide}
         for name, values in parts.items():
-            own = {**common, NEURONS: widest, STEP_SIZE: step}
-            rows.append({"series": name, **own, **_spread(values)})
+            at = {**common, NEURONS: widest, STEP_SIZE: step}
+            rows.append({"series": name, **at, **_spread(values)})
     table = pd.DataFrame(rows).sort_values("x", kind="stable", ignore_index=True)
     columns = ["series", "x", NEURONS, STEP_SIZE, "t", "y", "low", "high"]
     return table.reindex(columns=columns).drop_duplicates(ignore_index=True)

@@ -40,7 +40,7 @@ class LawPanel:
         )
         place = axes.get_xaxis_transform()  # x as the data, y as the panel
         (self.stem,) = axes.plot(
-            [], [], "o-", color=PALETTE["dd"], markersize=5, linewidth=2, markevery=[1],
+            [0, 0], [0, 0], "o-", color=PALETTE["dd"], markersize=5, linewidth=2, markevery=[1],
             transform=place, clip_on=False, label="DD, mass at $r = 0$", zorder=4,
         )  # fmt: skip
         self.title = axes.set_title(" ", pad=4)
@@ -75,8 +75,8 @@ class LawPanel:
         self.bars.set_data(frame.heights, frame.edges)
         self.line.set_data(frame.density, frame.cells)
         self.line.set_visible(bool(frame.density.any()))
-        stem = [[0, 0], [0, frame.atom / HEADROOM]] if frame.atom > 0 else [[], []]
-        self.stem.set_data(*stem)
+        self.stem.set_data([0, 0], [0, frame.atom / HEADROOM])
+        self.stem.set_visible(frame.atom > 0)
         self._axes.set_ylim(0, HEADROOM * frame.peak)
         self.title.set_text(f"$t = {time}$")
         lines = []

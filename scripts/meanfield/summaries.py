@@ -10,6 +10,9 @@ ABSOLUTE_OFFSET = "|b|"
 what that of b hides."""
 
 
+ASSUMPTIONS = "assumptions"
+"""Attribute of an aggregate that says which assumptions of the theorems its experiment meets."""
+
 SYMBOLS = {
     "law.delta": "Δ",
     "law.dimension": "d",
@@ -54,6 +57,11 @@ def groups_of(tree: xr.DataTree, point: str) -> dict[str, xr.Dataset]:
         for name, group in tree.children.items()
         if point in group.point.values
     }
+
+
+def assumed(tree: xr.DataTree) -> str:
+    """Return what an aggregate says of the assumptions of the theorems, as a sentence."""
+    return f"Assumptions of the theorems: {tree.attrs[ASSUMPTIONS]}."
 
 
 def swept_words(swept: Mapping[str, object]) -> str:
