@@ -91,6 +91,7 @@ class Figure2Settings(Picture):
         symbol="r",
         default=4.0,
         gt=0,
+        provenance="Figure 2: 6 [C]",
     )
 
 
@@ -120,6 +121,7 @@ class Figure4Settings(Picture):
         symbol="r",
         default=3.0,
         gt=0,
+        provenance="Figure 4: 3 [C]",
     )
 
 
