@@ -82,7 +82,7 @@ def test_an_atom_at_zero_is_a_stem_and_no_density() -> None:
     rows = film_table(film)
     assert set(rows.loc[rows["series"] == "DD, mass at r = 0", "y"]) == {film.frames[0].atom}
     panel = LawPanel(draw_strip(film, [0.0], "", zoom=True).axes[0], film)
-    panel.show(film.frames[-1], "1")
+    panel.show(film.frames[-1], "1", 1.0)
     assert panel.stem.get_xydata() == pytest.approx(np.array([[0, 0], [0, 0.1 / HEADROOM]]))
     assert panel.stem.get_visible()
     assert "10.0 %" in panel.words.get_text()

@@ -35,7 +35,8 @@ class Frame(NamedTuple):
         density: density of the limit in each cell, without its atom, shape (cells,).
         atom: mass of the limit at r = 0.
         inner: mass of SGD and of the limit below the inner radius.
-        peak: largest of the densities outside of the inner radius, smoothed over the frames.
+        peak: largest of the densities outside of the inner radius.
+        scale: the same, smoothed over the frames of the film.
     """
 
     time: float
@@ -46,6 +47,7 @@ class Frame(NamedTuple):
     atom: float
     inner: tuple[float, float]
     peak: float
+    scale: float
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -103,8 +105,8 @@ def film_data(selected: Mapping[str, xr.Dataset], settings: Mapping[str, Any]) -
             )
         )
     # Each frame fills the panel, and its numbered scale moves smoothly.
-    peaks = np.exp(uniform_filter1d(np.log([frame.peak for frame in frames]), SMOOTHED))
-    frames = [frame._replace(peak=float(peak)) for frame, peak in zip(frames, peaks, strict=True)]
+    scales = np.exp(uniform_filter1d(np.log([frame.peak for frame in frames]), SMOOTHED))
+    frames = [frame._replace(scale=float(s)) for frame, s in zip(frames, scales, strict=True)]
     risks = pd.DataFrame(
         {
             "t": times,
@@ -134,7 +136,7 @@ def _frame(
         below = (float(np.mean(norms < inner)), float(limit.distribution(inner)[0]))
     outside = np.r_[heights[edges[:-1] >= (inner or 0)], density[cells[:-1] >= (inner or 0)]]
     peak = float(outside.max(initial=0.0)) or float(heights.max())
-    return Frame(time, edges, heights, cells, density, atom, below, peak)
+    return Frame(time, edges, heights, cells, density, atom, below, peak, peak)
 
 
 def _covering(low: float, high: float, count: int) -> Floats:

@@ -54,7 +54,7 @@ class LawPanel:
         axes.yaxis.set_major_locator(locator)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         # The layout is made once, for the longest numbers.
-        tops = [HEADROOM * frame.peak for frame in film.frames]
+        tops = [HEADROOM * frame.scale for frame in film.frames]
         axes.set_ylim(
             0, max(tops, key=lambda top: max(len(f"{v:g}") for v in locator.tick_values(0, top)))
         )
@@ -70,14 +70,14 @@ class LawPanel:
         low, high = frame.extent
         self._axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
 
-    def show(self, frame: Frame, time: str) -> None:
-        """Show one time, written as given."""
+    def show(self, frame: Frame, time: str, scale: float) -> None:
+        """Show one time, written as given, and densities up to a scale."""
         self.bars.set_data(frame.heights, frame.edges)
         self.line.set_data(frame.density, frame.cells)
         self.line.set_visible(bool(frame.density.any()))
         self.stem.set_data([0, 0], [0, frame.atom / HEADROOM])
         self.stem.set_visible(frame.atom > 0)
-        self._axes.set_ylim(0, HEADROOM * frame.peak)
+        self._axes.set_ylim(0, HEADROOM * scale)
         self.title.set_text(f"$t = {time}$")
         lines = []
         if frame.atom > SMALLEST_MASS:
@@ -147,7 +147,7 @@ def film_frames(film: Film, heading: str) -> list[Pixels]:
     canvas = Canvas(figure, [*law.moving, *risk.moving])
     pictures = []
     for frame in film.frames:
-        law.show(frame, _steady(frame.time))
+        law.show(frame, _steady(frame.time), frame.scale)
         risk.show(frame.time)
         pictures.append(canvas.frame())
     plt.close(figure)
@@ -172,15 +172,16 @@ def draw_strip(film: Film, stills: list[float], heading: str, *, zoom: bool) -> 
         panel = LawPanel(axes, film)
         if zoom:
             panel.zoom(frames[time])
-        panel.show(frames[time], f"{time:g}")
+        panel.show(frames[time], f"{time:g}", frames[time].peak)
     for axes in panels.flat[len(stills) :]:
         axes.set_axis_off()
     for row in panels:
         row[0].set_ylabel(r"density $\bar\rho_t(r)$")
     for axes in panels[:-1].flat:
         axes.set_xlabel("")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    shown = slice(None) if any(frames[time].atom > 0 for time in stills) else slice(2)
+    most = int(np.argmax([frames[time].atom for time in stills]))  # there a stem is, if anywhere
+    handles, labels = panels.flat[most].get_legend_handles_labels()
+    shown = slice(None) if frames[stills[most]].atom > 0 else slice(2)
     figure.legend(handles[shown], labels[shown], loc="outside upper right", ncols=3)
     note = "each panel has its own scales" if zoom else "each panel has its own scale of density"
     figure.suptitle("; ".join(filter(None, [heading, note])), size=8, x=0.01, ha="left")
