@@ -1,5 +1,7 @@
 """Figure 2: the risk that SGD reaches against Delta, the least there is, and what lies between."""
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -20,7 +22,7 @@ COLOURS = {"time": "dd", "width": "neutral", "step": "sgd", "width and step": "s
 """How the parts of the distance to the least risk are called, and their colours."""
 
 MARKERS = "osD^v"
-"""Markers of the runs of SGD, in the order of `_runs`."""
+"""Markers of the runs of SGD, in the order of `_runs`, and again from the first."""
 
 BAR_WIDTH = 0.035
 """In Delta; a sweep has its values at least that far apart, or bars overlap."""
@@ -110,7 +112,7 @@ def _draw_runs(axes: Axes, reached: pd.DataFrame, floor: pd.Series | None = None
 
     The widest with the smallest step last, and full, so that it lies on top of the others.
     """
-    marked = list(zip(_runs(reached), MARKERS, strict=False))
+    marked = list(zip(_runs(reached), cycle(MARKERS), strict=False))
     for rank, ((name, shown), marker) in reversed(list(enumerate(marked))):
         spread = [shown["y"] - shown["low"], shown["high"] - shown["y"]]
         heights = shown["y"] if floor is None else shown["y"] - floor[shown["x"]].to_numpy()

@@ -3,6 +3,8 @@
 Beside the law, the risk of both as far as time has gone.
 """
 
+from collections.abc import Iterable
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -55,9 +57,7 @@ class LawPanel:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         # The layout is made once, for the longest numbers.
         tops = [HEADROOM * frame.scale for frame in film.frames]
-        axes.set_ylim(
-            0, max(tops, key=lambda top: max(len(f"{v:g}") for v in locator.tick_values(0, top)))
-        )
+        axes.set_ylim(0, max(tops, key=lambda top: _longest(locator.tick_values(0, top), top)))
         sns.despine(ax=axes)
 
     @property
@@ -214,6 +214,12 @@ def describe_film(title: str, film: Film, stills: list[float], seeds: int) -> st
         f"{masses} Beside it the risk as far as time has gone: SGD's falls from {first['SGD']:.3f} "
         f"to {last['SGD']:.3f}, the limit's from {first['DD']:.3f} to {last['DD']:.3f}."
     )
+
+
+def _longest(values: Iterable[float], top: float) -> float:
+    """Return the length of the longest number up to the top, in digits; a point is half as wide."""
+    texts = [f"{value:g}" for value in values if value <= top]
+    return max(len(text) - 0.5 * text.count(".") for text in texts)
 
 
 def _steady(time: float) -> str:
