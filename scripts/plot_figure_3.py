@@ -15,6 +15,7 @@ from meanfield.figures import PAGE_WIDTH, save_drawing, use_style
 from meanfield.path_figure import describe, draw_paths, panels_of
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
+from meanfield.summaries import assumed
 from meanfield.sweep_curves import curve_data, legend_handles, styles_of
 
 
@@ -47,6 +48,7 @@ def main(
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
     words = describe(settings["title"], curves, seeds)
+    words += f" {assumed(tree)}"
     save_drawing(
         figure,
         curves,
