@@ -46,6 +46,8 @@ def draw_comparison(folder: Path) -> None:
     for axes, (neurons, dimension), name in zip(panels[0], sizes, "abcdef", strict=False):
         here = (table["neurons"] == neurons) & (table["dimension"] == dimension)
         chosen = best[(best["neurons"] == neurons) & (best["dimension"] == dimension)]
+        # Before anything is drawn: limits found on a linear axis reach below 0.
+        axes.set_xscale("log")
         _bars(axes, table[here], chosen, order)
         bound = 4e-3 * neurons * dimension / gflops
         axes.axvline(bound, color=PALETTE["prediction"], ls="--", lw=0.9, zorder=0)
@@ -53,7 +55,7 @@ def draw_comparison(folder: Path) -> None:
             "SGEMM", (bound, 0), (3, 2), xycoords=("data", "axes fraction"),
             textcoords="offset points", color=PALETTE["prediction"], size=6.5,
         )  # fmt: skip
-        axes.set(title=f"N = {neurons}, d = {dimension}", xlabel="µs a step", xscale="log")
+        axes.set(title=f"N = {neurons}, d = {dimension}", xlabel="µs a step")
         axes.set_yticks(range(len(order)), [_LABELS[label] for label in order])
         letter(axes, name)
     panels[0][0].invert_yaxis()
@@ -71,7 +73,7 @@ def _bars(axes: Axes, table: pd.DataFrame, best: pd.DataFrame, order: list[str])
         others["median"], [order.index(name) for name in others["implementation"]],
         "o", mfc="none", mec=PALETTE["neutral"], mew=0.6, ms=3.5,
     )  # fmt: skip
-    largest = float(table["median"].max())
+    smallest, largest = float(table["median"].min()), float(table["median"].max())
     for row in best.to_dict("records"):
         place = order.index(row["implementation"])
         color = PALETTE["sgd" if row["implementation"].startswith("engine") else "neutral"]
@@ -83,7 +85,7 @@ def _bars(axes: Axes, table: pd.DataFrame, best: pd.DataFrame, order: list[str])
             bbox={"boxstyle": "square,pad=0.05", "color": "white"},
         )  # fmt: skip
     axes.set_ylim(-0.8, len(order) - 0.4)
-    axes.set_xlim(right=1.6 * largest)
+    axes.set_xlim(smallest / 1.6, 1.6 * largest)
 
 
 def draw_scaling(folder: Path) -> None:

@@ -4,7 +4,8 @@ In: every run_sgd, solve_dd and minimize_risk result of the experiment; the tabl
 Out: NetCDF tree with groups /sgd, /dd, /statics (the results, by point) and /comparison (distances
 between the first two at the snapshots for every invariant, the same distances for independent draws
 from the limit, and the means of both at all times). A group holds the points that have what it
-shows, and is absent if none has.
+shows, and is absent if none has. Its attribute `assumptions` says which assumptions of the theorems
+hold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from meanfield.assumptions import assumptions
+from meanfield.assumptions import in_words as assumptions_in_words
 from meanfield.comparison import compare, in_words, worst_ratio
 from meanfield.digests import digest_of
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
+from meanfield.summaries import ASSUMPTIONS
 
 GROUPS = {"run_sgd": "sgd", "solve_dd": "dd", "minimize_risk": "statics"}
 """Group of the aggregate that holds the results of each stage."""
@@ -60,9 +64,19 @@ def main(
     tree = xr.DataTree.from_dict(
         {f"/{group}": by_point(datasets) for group, datasets in groups.items() if datasets}
     )
+    words = assumptions_in_words(
+        {row["point"]: assumptions(_merged(row["settings"])) for row in settings["points"]}
+    )
+    tree.attrs[ASSUMPTIONS] = words
+    LOG.info("assumptions of the theorems: %s", words)
     write(tree, aggregate, title="Runs by point, and SGD's distance to its limit", origin=origin,
           backend="numpy")  # fmt: skip
     LOG.info("gathered %d point(s) into %s", len(settings["points"]), aggregate)
+
+
+def _merged(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings of a point that any of its stages reads."""
+    return {key: value for stage in settings.values() for key, value in stage.items()}
 
 
 def _collected(run: xr.Dataset) -> xr.Dataset:

@@ -111,8 +111,9 @@ to those there.
 """
 
 MARKS = """
-Where a value of Figure 1 comes from is marked: **[P n%]** as published by Mei, Montanari and Nguyen
-(PNAS 2018), quoted from knowledge of the article with that confidence; **[C]** chosen here.
+Where the values of the figures come from is marked: **[P n%]** as published by Mei, Montanari and
+Nguyen (PNAS 2018), quoted from knowledge of the article with that confidence; **[D]** derived, and
+checked along two routes; **[C]** chosen here.
 Everything is dimensionless: 1 is the unit of a pure number.
 """
 

@@ -15,7 +15,7 @@ from meanfield.figures import PAGE_WIDTH, save_drawing, use_style
 from meanfield.radial_figure import describe, draw_radii, draw_risks, radial_data, risk_data
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
-from meanfield.summaries import groups_of, swept_words
+from meanfield.summaries import assumed, groups_of, swept_words
 
 
 def main(
@@ -44,6 +44,7 @@ def main(
 
     title = f"{settings['title']} ({point})" if point else settings["title"]
     words = describe(title, histograms, curves, selected)
+    words += f" {assumed(tree)}"
     save_drawing(
         figure,
         pd.concat([histograms, curves]),

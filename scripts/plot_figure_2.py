@@ -17,17 +17,11 @@ from meanfield.figures import (
     save_drawing,
     use_style,
 )
-from meanfield.minima_figure import (
-    describe,
-    draw_parts,
-    draw_risks,
-    draw_support,
-    minimum_data,
-    reached_data,
-)
+from meanfield.minima_data import minimum_data, reached_data
+from meanfield.minima_figure import describe, draw_parts, draw_risks, draw_support
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
-from meanfield.sweep_curves import step_styles
+from meanfield.summaries import assumed
 
 
 def main(
@@ -46,18 +40,18 @@ def main(
 
     use_style()
     figure = plt.figure(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=[1.15, 1])
+    grid = figure.add_gridspec(2, 2, width_ratios=[1.15, 1], height_ratios=[1.15, 1])
     left = figure.add_subplot(grid[:, 0])
     right = [figure.add_subplot(grid[row, 1]) for row in range(2)]
-    styles = step_styles(reached)
-    draw_risks(left, minimum, reached, styles)
-    draw_parts(right[0], reached, styles)
+    draw_risks(left, minimum, reached)
+    draw_parts(right[0], reached)
     right[0].set_xlim(left.get_xlim())
     draw_support(right[1], minimum, settings["figure"]["largest_radius"])
     for axes, name in zip((left, *right), "abc", strict=True):
         letter(axes, name)
 
     words = describe(settings["title"], minimum, reached, tree["sgd"].sizes["seed"])
+    words += f" {assumed(tree)}"
     save_drawing(
         figure,
         pd.concat([minimum, reached]),

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from meanfield.figures import PAGE_WIDTH, save_drawing, use_style
 from meanfield.path_figure import describe, draw_paths, panels_of
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
+from meanfield.summaries import assumed
 from meanfield.sweep_curves import curve_data, legend_handles, styles_of
 
 
@@ -34,7 +36,9 @@ def main(
     use_style()
     count = len(panels_of(curves))
     rows = -(-count // 3)
-    figure = plt.figure(figsize=(PAGE_WIDTH, 0.5 + 2.0 * rows), layout="constrained")
+    figure = plt.figure(
+        figsize=(PAGE_WIDTH, 0.5 + 2.0 * rows), layout=ConstrainedLayoutEngine(wspace=0.06)
+    )
     panels = figure.subplots(rows, min(3, count), squeeze=False)
     styles = styles_of(curves)
     draw_paths(list(panels.flat), curves, styles)
@@ -44,6 +48,7 @@ def main(
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
     words = describe(settings["title"], curves, seeds)
+    words += f" {assumed(tree)}"
     save_drawing(
         figure,
         curves,

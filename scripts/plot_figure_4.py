@@ -20,6 +20,7 @@ from meanfield.figures import (
 )
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
+from meanfield.summaries import assumed
 from meanfield.sweep_curves import curve_data, legend_handles, styles_of
 from meanfield.trap_figure import SCALE, describe, draw_paths, draw_potentials, potential_data
 
@@ -54,6 +55,7 @@ def main(
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
 
     words = describe(settings["title"], curves, potentials, seeds)
+    words += f" {assumed(tree)}"
     save_drawing(
         figure,
         pd.concat([curves, potentials]),

@@ -10,13 +10,8 @@ from typing import Any
 
 from meanfield.animation import save_gif
 from meanfield.figures import save_drawing, use_style
-from meanfield.radial_film import (
-    describe_film,
-    draw_strip,
-    film_data,
-    film_frames,
-    film_table,
-)
+from meanfield.film_data import film_data, film_table
+from meanfield.radial_film import describe_film, draw_strip, film_frames
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read_tree
 from meanfield.summaries import groups_of, swept_words
@@ -44,7 +39,7 @@ def main(
     use_style()
     frames = film_frames(film, point)
     save_gif(frames, animation, rate=options["rate"], digest=origin.digest, alt_text=words)
-    strip = draw_strip(film, options["stills"], point)
+    strip = draw_strip(film, options["stills"], point, zoom=options["zoom"])
     save_drawing(
         strip,
         film_table(film),

@@ -10,10 +10,10 @@ SEEDS = [1, 2]
 NEURONS = 5
 
 
-def sgd_run(risk: float, names: list[str], value: float) -> xr.Dataset:
+def sgd_run(risk: float, names: list[str], value: float, neurons: int = NEURONS) -> xr.Dataset:
     """Return two runs whose risk ends at `risk` ± 0.01, all invariants at a value."""
     spread = np.array([-0.01, 0.01])[:, np.newaxis]
-    omega = np.full((2, len(TIMES), NEURONS, len(names)), value)
+    omega = np.full((2, len(TIMES), neurons, len(names)), value)
     path = 1 / (1 + TIMES) + spread
     path[:, -1] = risk + spread[:, 0]
     return xr.Dataset(
@@ -23,7 +23,7 @@ def sgd_run(risk: float, names: list[str], value: float) -> xr.Dataset:
             "reduced_risk": (("seed", "time"), path - 0.02),
             "fluctuation": (("seed", "time"), np.full(path.shape, 0.02)),
         },
-        coords={"seed": SEEDS, "time": TIMES, "invariant": names},
+        coords={"seed": SEEDS, "time": TIMES, "invariant": names, "neuron": np.arange(neurons)},
     )
 
 
@@ -79,7 +79,7 @@ def statics_run(deltas: list[float] | None = None) -> xr.Dataset:
 
 def tree_of(groups: dict[str, dict[str, xr.Dataset]]) -> xr.DataTree:
     """Return an aggregate of data sets by group and point."""
-    return xr.DataTree.from_dict(
+    tree = xr.DataTree.from_dict(
         {
             f"/{name}": xr.concat(
                 list(points.values()), dim=xr.IndexVariable("point", list(points)), join="outer"
@@ -87,6 +87,8 @@ def tree_of(groups: dict[str, dict[str, xr.Dataset]]) -> xr.DataTree:
             for name, points in groups.items()
         }
     )
+    tree.attrs["assumptions"] = "A1 holds: xi is constant"
+    return tree
 
 
 def sweep_tree(
@@ -94,7 +96,8 @@ def sweep_tree(
 ) -> tuple[xr.DataTree, list[dict[str, Any]]]:
     """Return an aggregate, and the rows of its points as the plan has them.
 
-    SGD's risk ends at 0.3 plus ten steps, its invariants at 1; the limit's at 0.3 and 1.25.
+    SGD's risk ends at 0.3 plus ten steps, and 0.2 / N if N is swept, its invariants at 1; the
+    limit's at 0.3 and 1.25.
 
     Args:
         swept: settings of each point.
@@ -105,7 +108,9 @@ def sweep_tree(
     rows = []
     for point, settings in swept.items():
         step = settings.get("sgd.step_size", 0.0)
-        sgd, dd = sgd_run(0.3 + 10 * step, names, 1.0), dd_run(0.3, names, 1.0)
+        neurons = settings.get("sgd.neurons", NEURONS)
+        risk = 0.3 + 10 * step + (0.2 / neurons if "sgd.neurons" in settings else 0.0)
+        sgd, dd = sgd_run(risk, names, 1.0, neurons), dd_run(0.3, names, 1.0)
         groups["sgd"][point], groups["dd"][point] = sgd, dd
         groups["comparison"][point] = comparison(sgd, dd)
         runs = {

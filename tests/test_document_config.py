@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,34 @@ def test_the_settings_files_satisfy_their_schemas(path: Path) -> None:
     content = _numbers(yaml.safe_load(text))
     assert list(validator.iter_errors(content)) == []
     assert list(validator.iter_errors({**content, "surplus": 1}))
+
+
+@pytest.mark.parametrize("path", [*CONFIG.glob("experiments/*.yaml")], ids=lambda path: path.name)
+def test_every_number_of_a_shipped_experiment_says_where_it_comes_from(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    numbered = {line for line, value in _scalars(yaml.compose(text)) if _is_number(value)}
+    assert len(numbered) > 10
+    tag = re.compile(r"#.*\[(P \d+%|D|C|S)\]")
+    untagged = [lines[line] for line in sorted(numbered) if not tag.search(lines[line])]
+    assert untagged == []
+
+
+def _scalars(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Yield line and text of every value below a node; keys are none."""
+    if isinstance(node, yaml.ScalarNode):
+        yield node.start_mark.line, node.value
+    elif isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            yield from _scalars(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _scalars(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from meanfield import minima_figure, path_figure, trap_figure
+from meanfield import minima_data, minima_figure, path_figure, trap_figure
 from meanfield.store import Origin, recorded_digest
 from meanfield.sweep_curves import curve_data
 from sweep_tree import SEEDS, statics_run, sweep_tree
 
 ORIGIN = Origin("stage", "one", "all", {}, "code", "abc123")
-STEP, DELTA, SCALE = "sgd.step_size", "law.delta", "initial.scale"
+STEP, WIDTH = "sgd.step_size", "sgd.neurons"
+DELTA, SCALE = "law.delta", "initial.scale"
 DELTAS = [0.0, 0.25, 0.5, 0.75]
 BY_DELTA = {f"{d}_{s}": {DELTA: d, STEP: s} for d in (0.25, 0.5) for s in (1e-3, 1e-2)}
 BY_SCALE = {f"{k}_{s}": {SCALE: k, STEP: s} for k in (0.1, 0.4) for s in (1e-3, 1e-2)}
@@ -22,23 +23,40 @@ BY_SCALE = {f"{k}_{s}": {SCALE: k, STEP: s} for k in (0.1, 0.4) for s in (1e-3, 
 
 def test_the_parts_add_up_to_the_distance_to_the_minimum() -> None:
     tree, points = sweep_tree(BY_DELTA, ["r"], statics_run(DELTAS))
-    minimum = minima_figure.minimum_data(tree, points)
-    reached = minima_figure.reached_data(tree, points, minimum)
+    minimum = minima_data.minimum_data(tree, points)
+    reached = minima_data.reached_data(tree, points, minimum)
     least = {0.25: 0.5625, 0.5: 0.25}
     for delta in least:
         for step in (1e-3, 1e-2):
             at = reached[reached["x"] == delta]
             own = at[(at[STEP] == step) | at[STEP].isna()].set_index("series")["y"]
-            parts = own["time"] + own["width"] + own["step"]
-            assert own["SGD"] - least[delta] == pytest.approx(parts)
+            assert own["SGD"] - least[delta] == pytest.approx(own["time"] + own["width and step"])
             assert own["SGD"] == pytest.approx(0.3 + 10 * step)
-            assert own["DD + K/N"] - own["DD"] == pytest.approx(0.5 / 5)
+            assert own["draws"] == pytest.approx(0.5 / 5)
     # The limit has no step: it stands there once for each Delta.
     assert len(reached[reached["series"] == "DD"]) == 2
 
 
+def test_two_widths_tell_what_width_adds_from_what_the_step_adds() -> None:
+    # R_N = 0.3 + 0.2 / N + 10 eps, whose parts are known.
+    swept = {f"{n}_{s}": {DELTA: 0.5, WIDTH: n, STEP: s} for n in (2, 5) for s in (1e-3, 1e-2)}
+    tree, points = sweep_tree(swept, ["r"], statics_run(DELTAS))
+    reached = minima_data.reached_data(tree, points, minima_data.minimum_data(tree, points))
+    for step in (1e-3, 1e-2):
+        own = reached[(reached[STEP] == step) & (reached[WIDTH] == 5)].set_index("series")
+        assert own["y"]["width"] == pytest.approx(0.2 / 5)
+        assert own["y"]["step"] == pytest.approx(10 * step)
+        # Both seeds are 0.01 off their mean, at both widths: which does not touch the difference.
+        assert own["low"]["width"] == pytest.approx(0.2 / 5)
+        assert own["high"]["step"] == pytest.approx(10 * step + 0.01)
+    assert len(reached[reached["series"] == "SGD"]) == 4
+    assert set(reached.loc[reached["series"] == "draws", "y"]) == {0.1, 0.25}
+    words = minima_figure.describe("A figure", minima_data.minimum_data(tree, points), reached, 2)
+    assert "of 0.1000 time 0.0500, width 0.0400, step 0.0100" in words
+
+
 def test_minima_at_a_list_of_deltas_and_at_those_of_the_sweep() -> None:
-    many = minima_figure.minimum_data(*sweep_tree(BY_DELTA, ["r"], statics_run(DELTAS)))
+    many = minima_data.minimum_data(*sweep_tree(BY_DELTA, ["r"], statics_run(DELTAS)))
     line = many[many["series"] == "inf R"]
     assert list(line["x"]) == DELTAS
     atoms = many[many["series"] == "atom"]
@@ -47,7 +65,7 @@ def test_minima_at_a_list_of_deltas_and_at_those_of_the_sweep() -> None:
     marks = many[many["series"].str.startswith("Delta^")].set_index("series")
     assert marks["x"].to_dict() == {"Delta^l": 0.1, "Delta^h": 0.5}  # Delta^s is not known
     assert marks["y"]["Delta^h"] == pytest.approx(0.25)
-    few = minima_figure.minimum_data(*sweep_tree({"one": {DELTA: 0.5}}, ["r"], statics_run()))
+    few = minima_data.minimum_data(*sweep_tree({"one": {DELTA: 0.5}}, ["r"], statics_run()))
     assert few.loc[few["series"] == "inf R", ["x", "y"]].to_numpy().tolist() == [[0.5, 0.25]]
 
 
@@ -109,5 +127,6 @@ def test_a_script_draws_what_it_says(
     assert {recorded_digest(path) for path in outputs.values()} == {"abc123"}
     assert len(pd.read_csv(outputs["csv"], comment="#")) > len(SEEDS)
     words = outputs["txt"].read_text()
+    assert "Assumptions of the theorems: A1 holds: xi is constant." in words
     for number in numbers:
         assert number in words

@@ -1,155 +1,102 @@
-"""A film of the radial law of SGD and its limit: its data, its frames, its stills, and it in words.
+"""A film of the radial law of SGD and its limit: its frames, its stills, and it in words.
 
 Beside the law, the risk of both as far as time has gone.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from matplotlib.ticker import MaxNLocator
 
 from meanfield.animation import Canvas, Pixels
 from meanfield.figures import PAGE_WIDTH, PALETTE
-from meanfield.summaries import network_risk
-
-Floats = NDArray[np.float64]
+from meanfield.film_data import Film, Frame
 
 SMALLEST_MASS = 0.005
-"""Mass below the inner radius from which on it is worth a line."""
+"""Mass at 0, or below the inner radius, from which on it is worth a line."""
 
-
-SMOOTHED = 9
-"""Frames over which the vertical scale is averaged."""
-
-
-class Frame(NamedTuple):
-    """The two laws at one time.
-
-    Attributes:
-        time: t.
-        heights: density of SGD's norms in each bin, all seeds together, shape (bins,).
-        density: density of the limit at the radii of the film, shape (cells,).
-        inner: mass of SGD and of the limit below the inner radius.
-        peak: largest of the densities outside of the inner radius, smoothed over the frames.
-    """
-
-    time: float
-    heights: Floats
-    density: Floats
-    inner: tuple[float, float]
-    peak: float
-
-
-class Film(NamedTuple):
-    """All that is shown.
-
-    Attributes:
-        edges: edges of the histogram's bins, shape (bins + 1,).
-        radii: where the limit's density is given, shape (cells,).
-        frames: the laws, by time.
-        risks: times and the risk of SGD (mean of the seeds) and of the limit, one row a frame.
-        inner_radius: norm below which mass is counted rather than shown to scale.
-    """
-
-    edges: Floats
-    radii: Floats
-    frames: list[Frame]
-    risks: pd.DataFrame
-    inner_radius: float | None
-
-
-def film_data(selected: Mapping[str, xr.Dataset], settings: Mapping[str, Any]) -> Film:
-    """Return histograms, densities and risks at the times of a film's frames.
-
-    Args:
-        selected: groups of the aggregate at one point.
-        settings: those of the film.
-
-    Returns:
-        The film's data; all stills are among its frames.
-    """
-    sgd, dd = selected["sgd"], selected["dd"]
-    dd = dd.dropna("time", how="all", subset=["risk"])
-    times = dd.time.values
-    count = min(settings["frames"], len(times))
-    chosen = np.linspace(0, len(times) - 1, count).round().astype(int)
-    times = np.union1d(times[chosen], settings["stills"])
-    radii = sgd.omega.sel(time=times, invariant="r")
-    atoms = dd.omega.sel(time=times, invariant="r")
-    density = dd.density.sel(time=times).dropna("radius", how="all")
-    largest = max(float(radii.max()), float(atoms.max()))
-    edges = np.linspace(0, 1.02 * largest, settings["bins"] + 1)
-    inner = settings["inner_radius"]
-    frames = []
-    for time in times:
-        norms = radii.sel(time=time).values
-        norms = norms[np.isfinite(norms)]
-        heights, _ = np.histogram(norms, bins=edges, density=True)
-        below = (0.0, 0.0)
-        if inner is not None:
-            mass = dd.mass.where(atoms.sel(time=time) < inner).sum()
-            below = (float(np.mean(norms < inner)), float(mass))
-        line = density.sel(time=time).fillna(0).values
-        outside = np.r_[heights[edges[:-1] >= (inner or 0)], line[density.radius >= (inner or 0)]]
-        peak = float(outside.max(initial=0.0)) or float(heights.max())
-        frames.append(Frame(float(time), heights, line, below, peak))
-    risks = pd.DataFrame(
-        {
-            "t": times,
-            "SGD": network_risk(sgd).sel(time=times).mean("seed").values,
-            "DD": dd.risk.sel(time=times).values,
-        }
-    )
-    # The height of a density says no more than its width: each frame fills the panel, and the
-    # scale moves smoothly.
-    peaks = np.exp(uniform_filter1d(np.log([frame.peak for frame in frames]), SMOOTHED))
-    frames = [frame._replace(peak=float(peak)) for frame, peak in zip(frames, peaks, strict=True)]
-    return Film(edges, density.radius.values, frames, risks, inner)
+HEADROOM = 1.3
+"""Height of a panel relative to the largest density in it."""
 
 
 class LawPanel:
-    """The histogram of SGD and the density of its limit, at one time after the other."""
+    """The histogram of SGD and the density of its limit, at one time after the other.
+
+    An atom of the limit at r = 0 is a stem, as high as the largest density if it has all mass.
+    """
 
     def __init__(self, axes: Axes, film: Film) -> None:
-        self._film = film
-        nothing = np.zeros(len(film.edges) - 1)
-        self.bars = axes.stairs(nothing, film.edges, fill=True, color=PALETTE["sgd"], label="SGD")
-        empty, cells = np.zeros(len(film.radii)), _edges(film.radii)
-        self.line = axes.stairs(empty, cells, color=PALETTE["dd"], linewidth=1.3, label="DD")
-        self.title = axes.set_title(" ", pad=4)
-        # Beside the part below the inner radius, whose peak goes to the top.
-        left = (film.inner_radius or 0) + 0.03 * film.edges[-1]
+        self._film, self._axes = film, axes
+        first = film.frames[0]
+        self.bars = axes.stairs(
+            first.heights, first.edges, fill=True, color=PALETTE["sgd"], label="SGD"
+        )
+        self.line = axes.stairs(
+            first.density, first.cells, color=PALETTE["dd"], linewidth=1.1, label="DD"
+        )
         place = axes.get_xaxis_transform()  # x as the data, y as the panel
-        self.words = axes.text(left, 0.97, "", transform=place, va="top", size=7)
-        axes.set(xlim=(-0.015 * film.edges[-1], film.edges[-1]), ylim=(0, 1.3), yticks=[])
+        (self.stem,) = axes.plot(
+            [0, 0], [0, 0], "o-", color=PALETTE["dd"], markersize=5, linewidth=2, markevery=[1],
+            transform=place, clip_on=False, label="DD, mass at $r = 0$", zorder=4,
+        )  # fmt: skip
+        self.title = axes.set_title(" ", pad=4)
+        self.words = axes.text(0, 0.97, "", transform=axes.transAxes, va="top", size=7)
+        for inside in (self.stem, self.words):
+            inside.set_in_layout(False)
+        axes.set_xlim(-0.02 * film.largest, 1.02 * film.largest)
         axes.set_xlabel(r"norm of a weight vector, $r = \|w\|$")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        locator = MaxNLocator(4)
+        axes.yaxis.set_major_locator(locator)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        # The layout is made once, for the longest numbers.
+        tops = [HEADROOM * frame.scale for frame in film.frames]
+        axes.set_ylim(0, max(tops, key=lambda top: _longest(locator.tick_values(0, top), top)))
         sns.despine(ax=axes)
 
     @property
     def moving(self) -> list[Artist]:
         """What changes from frame to frame, from the back to the front."""
-        return [self.bars, self.line, self.title, self.words]
+        return [self.bars, self.line, self.stem, self._axes.yaxis, self.title, self.words]
 
-    def show(self, frame: Frame) -> None:
-        """Show one time."""
-        self.bars.set_data(frame.heights / frame.peak)
-        self.line.set_data(np.where(frame.density > 0, frame.density, np.nan) / frame.peak)
-        self.title.set_text(f"$t = {_time(frame.time)}$")
-        words = ""
+    def zoom(self, frame: Frame) -> None:
+        """Show only the radii where the laws are at one time."""
+        low, high = frame.extent
+        self._axes.set_xlim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+
+    def show(self, frame: Frame, time: str, scale: float) -> None:
+        """Show one time, written as given, and densities up to a scale."""
+        self.bars.set_data(frame.heights, frame.edges)
+        self.line.set_data(frame.density, frame.cells)
+        self.line.set_visible(bool(frame.density.any()))
+        self.stem.set_data([0, 0], [0, frame.atom / HEADROOM])
+        self.stem.set_visible(frame.atom > 0)
+        self._axes.set_ylim(0, HEADROOM * scale)
+        self.title.set_text(f"$t = {time}$")
+        lines = []
+        if frame.atom > SMALLEST_MASS:
+            lines.append(f"DD: {100 * frame.atom:.1f} % at $r = 0$")
         if max(frame.inner) > SMALLEST_MASS:
             ours, theirs = (100 * mass for mass in frame.inner)
-            radius = self._film.inner_radius
-            words = f"$r < {radius:g}$\nSGD {ours:.1f} %\nDD {theirs:.1f} %"
-        self.words.set_text(words)
+            lines += [f"$r < {self._film.inner_radius:g}$:", f"SGD {ours:.1f} %"]
+            lines += [f"DD {theirs:.1f} %"]
+        self.words.set_text("\n".join(lines))
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Put the words on the side of the panel that the laws leave free."""
+        low, high = self._axes.get_xlim()
+        heights, edges, _ = self.bars.get_data()
+        middle = np.average(0.5 * (edges[1:] + edges[:-1]), weights=heights * np.diff(edges))
+        left = middle > low + 0.5 * (high - low)
+        self.words.set_x(0.1 if left else 1.0)
+        self.words.set_horizontalalignment("left" if left else "right")
 
 
 class RiskPanel:
@@ -189,90 +136,92 @@ class RiskPanel:
 
 
 def film_frames(film: Film, heading: str) -> list[Pixels]:
-    """Return the pictures of a film, one a frame."""
+    """Return the pictures of a film, one a frame: one scale of r, and of densities one a frame."""
     figure = plt.figure(figsize=(6.4, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     law, risk = LawPanel(left, film), RiskPanel(right, film.risks)
-    left.set_ylabel(r"density $\bar\rho_t(r)$, scaled")
+    left.set_ylabel(r"density $\bar\rho_t(r)$, moving scale")
     if heading:
         figure.suptitle(heading, size=8)
     right.legend(loc="best")  # for both panels: the law passes everywhere in its own
     canvas = Canvas(figure, [*law.moving, *risk.moving])
     pictures = []
     for frame in film.frames:
-        law.show(frame)
+        law.show(frame, _steady(frame.time), frame.scale)
         risk.show(frame.time)
         pictures.append(canvas.frame())
     plt.close(figure)
     return pictures
 
 
-def draw_strip(film: Film, stills: list[float], heading: str) -> Figure:
-    """Return a figure of several of a film's laws, side by side on common axes."""
+def draw_strip(film: Film, stills: list[float], heading: str, *, zoom: bool) -> Figure:
+    """Return a figure of several of a film's laws, side by side.
+
+    Args:
+        film: the film.
+        stills: their times.
+        heading: what stands above; nothing if empty.
+        zoom: whether each has its own scale of r, over its laws; else they share that of the film.
+    """
     columns = min(3, len(stills))
     rows = -(-len(stills) // columns)
-    figure = plt.figure(figsize=(PAGE_WIDTH, 0.6 + 1.55 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    figure = plt.figure(figsize=(PAGE_WIDTH, 0.7 + 1.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=not zoom)
     frames = {frame.time: frame for frame in film.frames}
     for axes, time in zip(panels.flat, stills, strict=False):
-        LawPanel(axes, film).show(frames[time])
+        panel = LawPanel(axes, film)
+        if zoom:
+            panel.zoom(frames[time])
+        panel.show(frames[time], f"{time:g}", frames[time].peak)
     for axes in panels.flat[len(stills) :]:
         axes.set_axis_off()
     for row in panels:
-        row[0].set_ylabel(r"density $\bar\rho_t(r)$, scaled")
+        row[0].set_ylabel(r"density $\bar\rho_t(r)$")
     for axes in panels[:-1].flat:
         axes.set_xlabel("")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2)
-    if heading:
-        figure.suptitle(heading, size=8, x=0.01, ha="left")
+    most = int(np.argmax([frames[time].atom for time in stills]))  # there a stem is, if anywhere
+    handles, labels = panels.flat[most].get_legend_handles_labels()
+    shown = slice(None) if frames[stills[most]].atom > 0 else slice(2)
+    figure.legend(handles[shown], labels[shown], loc="outside upper right", ncols=3)
+    note = "each panel has its own scales" if zoom else "each panel has its own scale of density"
+    figure.suptitle("; ".join(filter(None, [heading, note])), size=8, x=0.01, ha="left")
     return figure
-
-
-def film_table(film: Film) -> pd.DataFrame:
-    """Return all that the frames show, as a long table: bars, densities and risks."""
-    tables = []
-    for frame in film.frames:
-        bars = {"x": 0.5 * (film.edges[1:] + film.edges[:-1]), "y": frame.heights}
-        bars |= {"low": film.edges[:-1], "high": film.edges[1:]}
-        shown = frame.density > 0
-        line = {"x": film.radii[shown], "y": frame.density[shown]}
-        for name, columns in (("SGD", bars), ("DD", line)):
-            tables.append(
-                pd.DataFrame({"panel": "law", "series": name, "t": frame.time, **columns})
-            )
-    for name in ("SGD", "DD"):
-        risk = {"x": film.risks["t"], "y": film.risks[name]}
-        tables.append(pd.DataFrame({"panel": "risk", "series": name, "t": risk["x"], **risk}))
-    return pd.concat(tables, ignore_index=True)
 
 
 def describe_film(title: str, film: Film, stills: list[float], seeds: int) -> str:
     """Return the film in words, with its numbers."""
     first, last = film.risks.iloc[0], film.risks.iloc[-1]
-    inner = ""
-    if max(film.frames[-1].inner) > SMALLEST_MASS:
-        ours, theirs = (100 * mass for mass in film.frames[-1].inner)
-        inner = (
+    end = film.frames[-1]
+    masses = ""
+    if max(end.inner) > SMALLEST_MASS:
+        ours, theirs = (100 * mass for mass in end.inner)
+        masses = (
             f" At the end {ours:.1f} % of SGD's neurons and {theirs:.1f} % of the limit's mass are "
             f"below a norm of {film.inner_radius:g}."
+        )
+    if end.atom > SMALLEST_MASS:
+        masses += (
+            f" At the end {100 * end.atom:.1f} % of the limit's mass is at a norm of 0, drawn as a "
+            f"stem, and the norms of SGD's neurons are between {end.edges[0]:.3g} and "
+            f"{end.edges[-1]:.3g}."
         )
     return (
         f"{title}. All quantities are dimensionless. A film of {len(film.frames)} frames from "
         f"t = {first['t']:g} to {last['t']:g}, and stills at t = "
         f"{', '.join(f'{time:g}' for time in stills)}: a histogram of the norms of the neurons' "
         f"weight vectors, {seeds} run(s) of SGD together, under the density that the "
-        "distributional dynamics predict."
-        f"{inner} Beside it the risk as far as time has gone: SGD's falls from {first['SGD']:.3f} "
+        "distributional dynamics predict; the scale of densities follows the largest."
+        f"{masses} Beside it the risk as far as time has gone: SGD's falls from {first['SGD']:.3f} "
         f"to {last['SGD']:.3f}, the limit's from {first['DD']:.3f} to {last['DD']:.3f}."
     )
 
 
-def _edges(middles: Floats) -> Floats:
-    """Return the edges of equal cells with these middles; the density is an average over a cell."""
-    width = middles[1] - middles[0]
-    return np.append(middles - width / 2, middles[-1] + width / 2)
+def _longest(values: Iterable[float], top: float) -> float:
+    """Return the length of the longest number up to the top, in digits; a point is half as wide."""
+    texts = [f"{value:g}" for value in values if value <= top]
+    return max(len(text) - 0.5 * text.count(".") for text in texts)
 
 
-def _time(time: float) -> str:
+def _steady(time: float) -> str:
+    """Return a time in digits that do not jump from frame to frame."""
     return f"{time:.2f}" if time >= 0.1 or time == 0 else f"{time:.2g}"

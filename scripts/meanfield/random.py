@@ -5,6 +5,8 @@ again without its predecessors and runs with different settings share their nois
 marked `register_jitable` are one text with two executions: called on NumPy arrays they are the
 plain version, called from compiled code they work on scalars.  They use integers and the float32
 operations + - * and sqrt, each rounded once, so both executions give the same bits everywhere.
+Every integer result is put back into int32, since compiled code else goes on in 64 bits, which
+halves the vectors.
 
     key     = (seed mod 2^32, seed div 2^32)
     counter = (coordinate div 4, step mod 2^32, step div 2^32, stream + 256 * replica)
@@ -129,7 +131,7 @@ def radius(word: Any) -> Any:
     """
     u = np.float32(np.int32((word >> _EIGHT) + _UNIT)) * _ULP
     bits = np.float32(u).view(np.int32)
-    exponent = np.int32((bits - _SQRT_HALF_BITS) >> _MANTISSA_BITS)
+    exponent = np.int32(np.int32(bits - _SQRT_HALF_BITS) >> _MANTISSA_BITS)
     mantissa = np.int32(bits - (exponent << _MANTISSA_BITS)).view(np.float32)
     power = np.float32(exponent)
     f = mantissa - _ONE
@@ -155,17 +157,17 @@ def direction(word: Any) -> Any:
         (cosine, sine), float32.
     """
     n = np.int32((word >> _EIGHT) + _UNIT)
-    quarter = np.int32((n + _EIGHTH_TURN) >> _QUARTER_BITS)
-    a = np.float32(np.int32(n - (quarter << _QUARTER_BITS))) * _TURN
+    quarter = np.int32(np.int32(n + _EIGHTH_TURN) >> _QUARTER_BITS)
+    a = np.float32(np.int32(n - np.int32(quarter << _QUARTER_BITS))) * _TURN
     z = a * a
     sine = ((_S2 * z + _S1) * z + _S0) * z * a + a
     cosine = ((_C2 * z + _C1) * z + _C0) * z * z - _POINT_FIVE * z + _ONE
     # Quarter turns map (cos, sin) to (c, s), (-s, c), (-c, -s), (s, -c).  The choice is written as
     # an exact product with 0 and 1, which vectorizes and means the same for arrays and scalars.
-    odd = np.float32(quarter & 1)
+    odd = np.float32(np.int32(quarter & 1))
     even = _ONE - odd
-    cosine_sign = np.float32(1 - ((quarter + 1) & 2))
-    sine_sign = np.float32(1 - (quarter & 2))
+    cosine_sign = np.float32(np.int32(1 - ((quarter + 1) & 2)))
+    sine_sign = np.float32(np.int32(1 - (quarter & 2)))
     return cosine_sign * (even * cosine + odd * sine), sine_sign * (even * sine + odd * cosine)
 
 
@@ -303,10 +305,13 @@ def fill_normals(out: Any, k0: Any, k1: Any, last: Any, step: Any) -> None:
     use_widest_vectors()
     low = step & _MASK
     high = step >> _SHIFT
+    # Masks change no word here: they tell the compiler that products of 32 bits will do.
+    k0, k1, last = k0 & _MASK, k1 & _MASK, last & _MASK
     for block in range(out.shape[0] // 4):
         rows = out[4 * block : 4 * block + 4]
         for k in range(out.shape[1]):
-            w0, w1, w2, w3 = philox(np.uint64(block), low + np.uint64(k), high, last, k0, k1)
+            counter = (low + np.uint64(k)) & _MASK
+            w0, w1, w2, w3 = philox(np.uint64(block), counter, high, last, k0, k1)
             rows[0, k], rows[1, k], rows[2, k], rows[3, k] = four_normals(w0, w1, w2, w3)
 
 

@@ -214,9 +214,8 @@ def step_sizes(schedule: Schedule, epsilon: float, first_step: int, count: int) 
     Returns:
         float64 array (count,), the same bits on every CPU and however the steps are cut.
     """
-    step = np.arange(first_step, first_step + count, dtype=np.int64)
-    times = epsilon * (step + int(schedule.singular)).astype(np.float64)
-    return epsilon * schedule(times)
+    first = first_step + int(schedule.singular)
+    return epsilon * schedule(epsilon * np.arange(first, first + count, dtype=np.float64))
 
 
 _KINDS: dict[str, tuple[type[Constant] | type[Power] | type[Piecewise], set[str]]] = {
@@ -255,6 +254,6 @@ def _check_positive(name: str, value: float) -> None:
 
 def _times(t: ArrayLike, name: str = "t") -> Floats:
     times = np.asarray(t, dtype=np.float64)
-    if not np.all(times >= 0):
+    if not times.min(initial=0) >= 0:
         raise ValueError(f"{name} must be >= 0, got {times[~(times >= 0)].flat[0]!r}")
     return times

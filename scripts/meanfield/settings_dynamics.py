@@ -24,7 +24,7 @@ class Time(Section):
         allowed="a number above 0",
         unit="1",
         symbol="T",
-        provenance="Figure 1: 10 [C]",
+        provenance="Figures 1 and 4: 10; 2: 100; 3: 31.9 [C]",
         gt=0,
     )
     snapshots: Numbers = setting(
@@ -33,7 +33,7 @@ class Time(Section):
         unit="1",
         symbol="t",
         min_length=1,
-        provenance="Figure 1: these times [C]",
+        provenance="All figures: these times [C]",
     )
     curve_points: Whole = setting(
         "Number of times at which both dynamics are stored, beside the snapshots: equally spaced "
@@ -41,6 +41,7 @@ class Time(Section):
         allowed="a whole number, at least 2",
         unit="count",
         default=101,
+        provenance="All figures: these numbers [C]",
         ge=2,
     )
     curve_start: Number | None = setting(
@@ -50,6 +51,7 @@ class Time(Section):
         unit="1",
         symbol="t",
         default=None,
+        provenance="Figure 2: 0.1; 3: 0.01; 4: 0.001 [C]",
         gt=0,
     )
 
@@ -79,7 +81,7 @@ class ConstantSettings(Section):
         unit="1",
         symbol="ξ",
         default=1.0,
-        provenance="Figure 1: 1 [P 85%]",
+        provenance="Figures 1, 2 and 4: 1 [P 85%]",
         gt=0,
     )
 
@@ -92,7 +94,13 @@ class PowerSettings(Section):
 
     kind: Literal["power"] = setting("The form of the schedule.", allowed="`power`")
     c: Number = setting(
-        "Factor.", allowed="a number above 0", unit="1", symbol="c", default=1.0, gt=0
+        "Factor.",
+        allowed="a number above 0",
+        unit="1",
+        symbol="c",
+        default=1.0,
+        provenance="Figure 3: 1 [P 85%]",
+        gt=0,
     )
     t0: Number = setting(
         "Offset of time.",
@@ -100,12 +108,14 @@ class PowerSettings(Section):
         unit="1",
         symbol="t₀",
         default=0.0,
+        provenance="Figure 3: 0 [P 85%]",
     )
     p: Number = setting(
         "Exponent.",
         allowed="a number, at least 0; below 1 if t0 is 0",
         unit="1",
         symbol="p",
+        provenance="Figure 3: 1/4 [P 85%]",
         ge=0,
         le=100,
     )
@@ -173,7 +183,7 @@ class Sgd(Section):
         allowed="a whole number, at least 1",
         unit="count",
         symbol="N",
-        provenance="Figure 1: 800 [P 85%]",
+        provenance="All figures: 800 [P 85%]; 2: 200 as well [C]",
         ge=1,
     )
     step_size: Number = setting(
@@ -182,7 +192,8 @@ class Sgd(Section):
         "different steps",
         unit="1",
         symbol="ε",
-        provenance="Figure 1: 1e-6 [P 85%]",
+        provenance="Figure 1: 1e-6 [P 85%]; 2: 2e-5 [C]; 3: 2e-4 [P 85%] and 2e-5 [C]; 4: 1e-5 and "
+        "2e-6 [C]",
         gt=0,
     )
     schedule: ScheduleSettings = setting(
@@ -249,6 +260,7 @@ class Dd(Section):
         allowed="`finite`, `infinite` or `infinite_data`; `finite` if `problem` is `empirical`",
         symbol="d",
         default="finite",
+        provenance="Figure 3: the article draws `infinite_data` [P 75%]; here `finite` as well [C]",
     )
     atoms: Whole | tuple[Whole, ...] = setting(
         "Number of points that carry the measure over neurons: for each of a, b, r₁, r₂ or r that "

@@ -91,6 +91,7 @@ class Figure2Settings(Picture):
         symbol="r",
         default=4.0,
         gt=0,
+        provenance="Figure 2: 6 [C]",
     )
 
 
@@ -120,6 +121,7 @@ class Figure4Settings(Picture):
         symbol="r",
         default=3.0,
         gt=0,
+        provenance="Figure 4: 3 [C]",
     )
 
 
@@ -157,7 +159,7 @@ class FilmSettings(Section):
         le=50,
     )
     bins: Whole = setting(
-        "Number of bins of the histogram, over all norms that occur.",
+        "Number of bins of the histogram, over the norms that occur in the frame.",
         allowed="a whole number, at least 1",
         unit="count",
         default=60,
@@ -171,6 +173,12 @@ class FilmSettings(Section):
         symbol="r",
         default=None,
         gt=0,
+    )
+    zoom: bool = setting(
+        "Whether each still shows only the radii where its laws are; else all share one scale.",
+        allowed="`true` or `false`",
+        default=False,
+        strict=True,
     )
     points: tuple[str, ...] | None = setting(
         "Points of the sweep to film, by the names that their results have; null: all.",

@@ -16,7 +16,7 @@ class GaussianSettings(Section):
         allowed="a number above 0, at most 1e6",
         unit="1",
         symbol="κ",
-        provenance="Figure 1: 0.8 [P 85%]",
+        provenance="Figures 1 and 3: 0.8 [P 85%]; 2: 0.8 [C]; 4: 0.1, 0.4 [P 85%]",
         gt=0,
         le=1e6,
     )
@@ -57,7 +57,12 @@ class PointSettings(Section):
 
     kind: Literal["point"] = setting("The law of the parameter.", allowed="`point`")
     value: Number = setting(
-        "The value.", allowed="a number, -1e6 <= value <= 1e6", unit="1", ge=-1e6, le=1e6
+        "The value.",
+        allowed="a number, -1e6 <= value <= 1e6",
+        unit="1",
+        provenance="Figure 3: a = b = 1 [P 85%]",
+        ge=-1e6,
+        le=1e6,
     )
 
 

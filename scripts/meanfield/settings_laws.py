@@ -14,14 +14,14 @@ class IsotropicGaussiansSettings(Section):
     kind: Literal["isotropic_gaussians"] = setting(
         "The law of the data.",
         allowed="`isotropic_gaussians`",
-        provenance="Figure 1: isotropic [P 85%]",
+        provenance="Figures 1, 2 and 4: isotropic [P 85%]",
     )
     dimension: Whole = setting(
         "Number of coordinates of a data point.",
         allowed="a whole number, at least 2",
         unit="count",
         symbol="d",
-        provenance="Figure 1: 40 [P 85%]",
+        provenance="Figures 1 and 2: 40; 4: 320 [P 85%]",
         ge=2,
     )
     delta: Number = setting(
@@ -29,7 +29,7 @@ class IsotropicGaussiansSettings(Section):
         allowed="a number, 0 <= delta < 1",
         unit="1",
         symbol="Δ",
-        provenance="Figure 1: 0.8 [P 85%]",
+        provenance="Figure 1: 0.8; 2: from 0 to 0.9; 4: 0.5 [P 85%]",
         ge=0,
         lt=1,
     )
@@ -42,13 +42,16 @@ class AnisotropicGaussiansSettings(Section):
     """
 
     kind: Literal["anisotropic_gaussians"] = setting(
-        "The law of the data.", allowed="`anisotropic_gaussians`"
+        "The law of the data.",
+        allowed="`anisotropic_gaussians`",
+        provenance="Figure 3: anisotropic [P 85%]",
     )
     dimension: Whole = setting(
         "Number of coordinates of a data point.",
         allowed="a whole number, at least 2",
         unit="count",
         symbol="d",
+        provenance="Figure 3: 320 [P 85%]",
         ge=2,
     )
     informative: Whole = setting(
@@ -56,6 +59,7 @@ class AnisotropicGaussiansSettings(Section):
         allowed="a whole number, 1 <= informative < dimension",
         unit="count",
         symbol="s₀",
+        provenance="Figure 3: 60 [P 85%]",
         ge=1,
     )
     delta: Number = setting(
@@ -63,6 +67,7 @@ class AnisotropicGaussiansSettings(Section):
         allowed="a number, 0 <= delta < 1",
         unit="1",
         symbol="Δ",
+        provenance="Figure 3: 0.5 [P 85%]",
         ge=0,
         lt=1,
     )

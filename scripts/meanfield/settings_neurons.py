@@ -18,7 +18,7 @@ class PiecewiseLinearSettings(Section):
         allowed="a list of strictly increasing numbers, at least one",
         unit="1",
         symbol="t",
-        provenance="Figure 1: 0.5, 1.5 [P 85%]",
+        provenance="Figures 1 and 2: 0.5, 1.5; 4: 0, 0.5, 1.5 [P 85%]",
         min_length=1,
     )
     values: Numbers = setting(
@@ -26,7 +26,7 @@ class PiecewiseLinearSettings(Section):
         allowed="a list of as many numbers as there are knots",
         unit="1",
         symbol="σ(t)",
-        provenance="Figure 1: −2.5, 7.5 [P 85%]",
+        provenance="Figures 1 and 2: −2.5, 7.5; 4: −2.5, −4, 7.5 [P 85%]",
         min_length=1,
     )
     left_slope: Number = setting(
@@ -35,7 +35,7 @@ class PiecewiseLinearSettings(Section):
         unit="1",
         symbol="σ'(−∞)",
         default=0.0,
-        provenance="Figure 1: 0 [P 85%]",
+        provenance="Figures 1, 2 and 4: 0 [P 85%]",
     )
     right_slope: Number = setting(
         "Slope to the right of the last knot.",
@@ -43,7 +43,7 @@ class PiecewiseLinearSettings(Section):
         unit="1",
         symbol="σ'(∞)",
         default=0.0,
-        provenance="Figure 1: 0 [P 85%]",
+        provenance="Figures 1, 2 and 4: 0 [P 85%]",
     )
 
     @field_validator("knots")
@@ -135,7 +135,7 @@ class RidgeSettings(Section):
         "The form of a neuron.",
         allowed="`ridge`",
         symbol="σ*",
-        provenance="Figure 1: ridge [P 85%]",
+        provenance="Figures 1, 2 and 4: ridge [P 85%]",
     )
     activation: ActivationSettings = setting(
         "The activation of every neuron.",
@@ -162,7 +162,12 @@ class PerceptronSettings(Section):
 class ReluNeuronSettings(Section):
     """A neuron a (⟨w, x⟩ + b)₊ with trained a, b and w: `perceptron` with `relu`."""
 
-    kind: Literal["relu"] = setting("The form of a neuron.", allowed="`relu`", symbol="σ*")
+    kind: Literal["relu"] = setting(
+        "The form of a neuron.",
+        allowed="`relu`",
+        symbol="σ*",
+        provenance="Figure 3: ReLU [P 85%]",
+    )
 
 
 NeuronSettings = RidgeSettings | PerceptronSettings | ReluNeuronSettings

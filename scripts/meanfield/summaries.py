@@ -10,6 +10,23 @@ ABSOLUTE_OFFSET = "|b|"
 what that of b hides."""
 
 
+ASSUMPTIONS = "assumptions"
+"""Attribute of an aggregate that says which assumptions of the theorems its experiment meets."""
+
+SYMBOLS = {
+    "law.delta": "Δ",
+    "law.dimension": "d",
+    "law.informative": "s₀",
+    "initial.scale": "κ",
+    "sgd.neurons": "N",
+    "sgd.step_size": "ε",
+    "sgd.decay": "λ",
+    "sgd.inverse_temperature": "β",
+    "time.horizon": "T",
+}
+"""Symbols of settings, for headings: those that the settings themselves have."""
+
+
 def with_absolute_offset(omega: xr.DataArray) -> xr.DataArray:
     """Return invariants with |b| after them where there is a b; else as they are."""
     if "b" not in omega.invariant.values:
@@ -42,6 +59,19 @@ def groups_of(tree: xr.DataTree, point: str) -> dict[str, xr.Dataset]:
     }
 
 
+def assumed(tree: xr.DataTree) -> str:
+    """Return what an aggregate says of the assumptions of the theorems, as a sentence."""
+    return f"Assumptions of the theorems: {tree.attrs[ASSUMPTIONS]}."
+
+
 def swept_words(swept: Mapping[str, object]) -> str:
-    """Return swept settings in words, as in `law.delta = 0.5, sgd.neurons = 80`."""
-    return ", ".join(f"{key} = {value}" for key, value in swept.items())
+    """Return swept settings in words, by symbol where there is one, as in `Δ = 0.5, N = 80`."""
+    return ", ".join(f"{SYMBOLS.get(key, key)} = {_plain(value)}" for key, value in swept.items())
+
+
+def _plain(value: object) -> str:
+    """Return a number as in `0.5` or `2e-6`, anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    mantissa, _, exponent = f"{value:g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa

@@ -112,7 +112,7 @@ def step_styles(data: pd.DataFrame) -> dict[Any, Style]:
     styles = {}
     for rank, step in enumerate(steps or [None]):
         share = rank / max(len(steps), 2)
-        label = "SGD" if step is None else rf"SGD, $\varepsilon = {_power(float(step))}$"
+        label = "SGD" if step is None else rf"SGD, $\varepsilon = {power(float(step))}$"
         dashes = [DASHES["sgd"], (0, (3, 1)), (0, (1, 1))][min(rank, 2)]
         styles[step] = Style(_towards_white(PALETTE["sgd"], share), dashes, 2.4, label)
     return styles
@@ -167,7 +167,8 @@ def _values(data: pd.DataFrame, series: str, key: str) -> list[Any]:
     return list(data.loc[data["series"] == series, key].dropna().unique())
 
 
-def _power(value: float) -> str:
+def power(value: float) -> str:
+    """Return a step size as a power of ten, for a label."""
     mantissa, exponent = f"{value:.0e}".split("e")
     if float(f"{value:.0e}") != value:
         return f"{value:g}"

@@ -42,16 +42,18 @@ def scale_rows(rows: Any, start: int, count: int, factor: Any) -> None:
 
 
 @njit
-def _take_samples(panels: Any, start: int, x: Any, first: int, count: int) -> None:
-    """Copy ``count`` samples, padded with zeros to BLOCK, to the element ``start`` of panels.x."""
-    block = panels.x[start : start + panels.inputs * BLOCK].reshape((panels.inputs, BLOCK))
-    for j in range(panels.dimension):
+def _take_samples(
+    samples: Any, start: int, inputs: int, dimension: int, x: Any, first: int, count: int
+) -> None:
+    """Copy ``count`` samples, padded with zeros to BLOCK, to the element ``start`` of samples."""
+    # By pointer: an index into an array might be negative, which keeps the loop from vectorizing.
+    source, length = pointer_to(x), x.shape[1]
+    for j in range(inputs):
+        row, at = start + j * BLOCK, j * length + first
         for k in range(count):
-            block[j, k] = x[j, first + k]
-    for j in range(panels.dimension, panels.inputs):
-        block[j, :count] = 1.0
-    if count < BLOCK:
-        block[:, count:] = 0.0
+            samples[row + k] = source[at + k] if j < dimension else 1
+        for k in range(count, BLOCK):
+            samples[row + k] = 0
 
 
 @njit
@@ -91,15 +93,13 @@ def _chosen(active: Any, p: int, panels: int, passes: int, count: int) -> int:
 
 
 @njit
-def _update(panels: Any, p: int, chosen: int, x_index: int, shrink: Any) -> None:
-    """W <- shrink W + sum_{l in chosen} e_l S_l x_l^T in panel p; the factors are on x already."""
-    base = p * panels.stride
+def _update(
+    rows: Any, base: int, inputs: int, x: Any, x_index: int, chosen: int, shrink: Any
+) -> None:
+    """W <- shrink W + sum_{l in chosen} e_l S_l x_l^T in a panel; the factors are on x already."""
     if shrink != 1:
-        scale_rows(panels.rows, base, panels.inputs, shrink)
-    add_inputs(
-        panels.rows, base, panels.inputs, panels.rows, base + panels.inputs * TILE, panels.x,
-        x_index, chosen,
-    )  # fmt: skip
+        scale_rows(rows, base, inputs, shrink)
+    add_inputs(rows, base, inputs, rows, base + inputs * TILE, x, x_index, chosen)
 
 
 @njit
@@ -124,16 +124,18 @@ def advance(
     Returns:
         Steps done, fewer than ``count`` if one's prediction is not finite; and the sum of squares.
     """
-    rows, g, inputs, outer = panels.rows, panels.g, panels.inputs, panels.outer
-    number = rows.dtype.type
-    pointer, factors, weights = pointer_to(rows), pointer_to(g), pointer_or_none(outer)
-    mask, sums = pointer_to(panels.mask), pointer_to(panels.sums)
+    g, inputs, outer = panels.g, panels.inputs, panels.outer
+    number = g.dtype.type
+    # Kernels get pointers: around a call with arrays their references are counted, and each takes
+    # seven words.
+    rows, samples, factors = pointer_to(panels.rows), pointer_to(panels.x), pointer_to(g)
+    mask, sums, weights = pointer_to(panels.mask), pointer_to(panels.sums), pointer_or_none(outer)
     active, passes = pointer_or_none(panels.active), TILE // (2 * lanes_of(rows))
-    number_of_panels = rows.size // panels.stride
+    number_of_panels = panels.rows.size // panels.stride
     below = inputs * TILE
     decaying = gammas.size > 0
     ratios = np.empty((BLOCK + 1, BLOCK + 1))
-    e = panels.errors
+    e, errors = panels.errors, pointer_to(panels.errors)
     e[:] = 0.0
     error, shrink, block_shrink = number(0), number(1), number(1)
     previous = 0
@@ -142,8 +144,8 @@ def advance(
         n = min(STEPS, count - start)
         last, current = current, inputs * BLOCK - current
         hidden = current
-        _take_samples(panels, current, x, first + start, n)
-        gram(g, panels.x, current, inputs)
+        _take_samples(samples, current, inputs, panels.dimension, x, first + start, n)
+        gram(factors, samples, current, inputs)
         if decaying:
             hidden = 2 * inputs * BLOCK
             _decay_ratios(gammas[start : start + n], ratios)
@@ -158,17 +160,17 @@ def advance(
             base = p * panels.stride
             if previous > 0:
                 chosen = _chosen(active, p, number_of_panels, passes, previous)
-                _update(panels, p, chosen, last, block_shrink)
-            combine(rows, base + below, STEPS, rows, base, inputs, panels.x, hidden)
+                _update(rows, base, inputs, samples, last, chosen, block_shrink)
+            combine(rows, base + below, STEPS, rows, base, inputs, samples, hidden)
         for k in range(n):
             group = k // GROUP * GROUP
             if k == group and k > 0:
                 for p in range(number_of_panels):
                     base = p * panels.stride + below
                     chosen = _chosen(active, p, number_of_panels, passes, k)
-                    add_history(rows, base + k * TILE, GROUP, rows, base, g, k, chosen)
+                    add_history(rows, base + k * TILE, GROUP, rows, base, factors, k, chosen)
             total = predict(
-                pointer, panels.stride, panels.neurons, inputs + k, k - group, factors,
+                rows, panels.stride, panels.neurons, inputs + k, k - group, factors,
                 group * BLOCK + k, weights, error, shrink, mask, sums, activation, active, k,
             )  # fmt: skip
             residual = y[first + start + k] - total / number(panels.neurons)
@@ -177,7 +179,7 @@ def advance(
                 return start + k, squares
             if start + k >= skip:
                 squares += np.float64(residual) * np.float64(residual)
-            scale_rows(g, k * BLOCK, BLOCK // TILE, error)
+            scale_rows(factors, k * BLOCK, BLOCK // TILE, error)
             e[k] = error
             if decaying:
                 shrink = number(gammas[start + k])
@@ -185,11 +187,11 @@ def advance(
             for k in range(n):
                 e[k] *= number(ratios[k + 1, n])
             block_shrink = number(ratios[0, n])
-        _scale_samples(panels.x, current, inputs, e)
+        _scale_samples(samples, current, inputs, errors)
         previous = n
     if previous > 0:
         for p in range(number_of_panels):
             chosen = _chosen(active, p, number_of_panels, passes, previous)
-            _update(panels, p, chosen, current, block_shrink)
+            _update(rows, p * panels.stride, inputs, samples, current, chosen, block_shrink)
         finish_outer(outer, error, shrink)
     return count, squares

@@ -23,7 +23,7 @@ from meanfield.sgd.noise import advance_noisy
 from meanfield.sgd.panels import Panels, copy, pack, unpack
 from meanfield.sgd.reference import Divergence, Precision, Recorder, all_finite, check_run
 
-_CHUNK_BYTES = 2**18
+_CHUNK_BYTES = 2**19
 """Compiled code cannot be interrupted, so it comes up for air after as many bytes of inputs; they
 stay in the cache between being drawn and being used."""
 _CALL_WORK, _NOISY_CALL_WORK = 2**32, 2**26
@@ -96,7 +96,8 @@ class _Runner:
         if self.span_start != start:
             sizes = step_sizes(self.schedule, self.step_size, start, _SPAN)
             self.rates = (2 * sizes).astype(self.dtype)
-            self.scales = np.sqrt(4 * sizes / self.inverse_temperature).astype(self.dtype)
+            if self.noisy:
+                self.scales = np.sqrt(4 * sizes / self.inverse_temperature).astype(self.dtype)
             if self.decay > 0:
                 self.gammas = 1 - 2 * self.decay * sizes
             self.span_start = start
