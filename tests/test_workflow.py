@@ -245,7 +245,7 @@ def test_a_sweep_over_width_is_gathered_and_drawn(project: Path) -> None:
     assert [path.name for path in limits.iterdir()] == ["base.nc"]
     for point in ("neurons-40", "neurons-56"):
         text = (project / f"results/quick/figures/figure_1_{point}.txt").read_text()
-        assert f"sgd.neurons = {point[-2:]}" in text
+        assert f"N = {point[-2:]}" in text
     films = (project / "results/quick/films").glob("figure_1_*.gif")
     assert [path.name for path in films] == ["figure_1_neurons-40.gif"]
     settings = json.loads(tree.attrs["settings"])

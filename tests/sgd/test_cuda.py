@@ -22,7 +22,7 @@ from meanfield.activations import GELU
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
 from meanfield.schedules import Constant
-from meanfield.sgd import cuda, cuda_blocked, cuda_resident, reference
+from meanfield.sgd import cuda, cuda_blocked, cuda_job, cuda_resident, reference
 from meanfield.sgd.cuda_device import CupyDevice
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
@@ -82,7 +82,7 @@ def test_nothing_but_the_arguments_changes_bits(monkeypatch, form, case):
 
 def job_of(case, neurons=90):
     theta = np.zeros((len(SEEDS), neurons, case["neuron"].parameters(case["law"].dimension)))
-    return cuda._check(
+    return cuda_job.checked_job(
         theta, case["neuron"], case["law"], Constant(), 1.0, case.get("decay", 0.0),
         case.get("inverse_temperature", np.inf), (1,), SEEDS, "float32",
     )[2]  # fmt: skip
