@@ -1,4 +1,4 @@
-"""The limits that the benchmark of the flow solves: Figures 1, 3 and 4."""
+"""The limits that the benchmark of the flow solves: Figures 1, 3 and 4, and all of Figure 2."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -111,3 +111,12 @@ CASES = (
     Case("figure 4, kappa = 0.1", initial=gaussian(0.1), **_FIGURE_4),
     Case("figure 4, kappa = 0.4", initial=gaussian(0.4), **_FIGURE_4),
 )  # fmt: skip
+
+FIGURE_2 = tuple(
+    Case(
+        f"figure 2, Delta = {delta}", IsotropicGaussians(40, delta), Ridge(RAMP), gaussian(0.8),
+        Constant(), 100.0, atoms=1600, nodes=12, tolerance=2e-6, finer=(3200, 24),
+    )
+    for delta in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9)
+)  # fmt: skip
+"""As many values of Delta as Figure 2 has."""

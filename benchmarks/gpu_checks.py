@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.agreement import disagreement
 from benchmarks.flow_cases import CASES
+from benchmarks.flow_together import together
 from benchmarks.sgd_problem import ACTIVATION
 from meanfield.activations import ReLU, Tanh
 from meanfield.arrays import choose_backend, from_backend, to_backend
@@ -92,12 +93,15 @@ def agreement() -> dict[str, Any]:
     runs = [_compare(case) for case in AGREEMENT_CASES]
     samples = [_different_samples(case.law) for case in AGREEMENT_CASES[:3]]
     flows = [_compare_flows(case) for case in CASES if "inf" not in case.name]
+    sweep = together(3, choose_backend("cupy"))
     ok = (
         all(row["gpu_error"] <= _ROUNDING * row["cpu_error"] for row in runs)
         and not any(samples)
-        and all(row["largest_difference"] <= _FLOW_ERROR for row in flows)
+        and all(row["largest_difference"] <= _FLOW_ERROR for row in [*flows, sweep])
     )
-    return {"sgd": runs, "different_samples": samples, "flows": flows, "ok": ok}
+    return {
+        "sgd": runs, "different_samples": samples, "flows": flows, "sweep_of_flows": sweep, "ok": ok
+    }  # fmt: skip
 
 
 def _compare(case: Case) -> dict[str, Any]:

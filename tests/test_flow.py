@@ -1,6 +1,5 @@
 """The distributional dynamics: order, invariants of the flow, an oracle, and the settled values."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from scipy.integrate import solve_ivp
 from meanfield.activations import PiecewiseLinear
 from meanfield.config_files import load_yaml
 from meanfield.flow import Flow, solve
-from meanfield.flow_step import FlowError, Stepper
+from meanfield.flow_control import FlowError
+from meanfield.flow_step import Attempt, Stepper
 from meanfield.functionals import field
 from meanfield.initial_measure import initial_measure
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
@@ -18,6 +18,8 @@ from meanfield.measure import Measure, gaussian_radii
 from meanfield.metrics import Quantiles
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import Problem, make_problem
+from meanfield.stack import Stack
+from toy_problems import Linear
 
 RIDGE = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
 EXPERIMENTS = Path(__file__).parents[1] / "config/experiments"
@@ -30,26 +32,6 @@ def figure_1_problem(nodes: int = 12) -> Problem:
 
 PROBLEM = figure_1_problem()
 MEASURE, LEVELS = gaussian_radii(40, 0.8, 100)
-
-
-@dataclass(frozen=True)
-class Linear:
-    """phi(omega) = omega, y = 1: one atom obeys d omega / d tau = 2 (1 - omega)."""
-
-    labels = np.ones(1)
-    weights = np.ones(1)
-    invariant_names = ("r",)
-    sticky_origin: bool = False
-    sign: float = 1.0
-
-    def features(self, omega):
-        return omega
-
-    def features_and_gradients(self, omega):
-        return omega, self.sign * np.ones((len(omega), 1, 1))
-
-    def features_at(self, omega, s):
-        raise NotImplementedError
 
 
 ATOM = Measure(np.zeros((1, 1)), np.ones(1))
@@ -66,18 +48,25 @@ def test_exact_solution() -> None:
 def test_one_step_has_order_five_and_its_interpolant_four() -> None:
     errors, inner = [], []
     for step in (0.2, 0.1):
-        stepper = Stepper(Linear(), ATOM, 1e-9)
-        tried = stepper.attempt(ATOM.omega, field(Linear(), *unpack(ATOM)), step)
-        errors.append(abs(tried.path.end[0, 0] - (1 - np.exp(-2 * step))))
+        tried = steps_of(Linear(), ATOM, step, 1)
+        errors.append(abs(tried.path.end[0, 0, 0] - (1 - np.exp(-2 * step))))
         middle = tried.path.at(0.4)
-        inner.append(abs(middle[0, 0] - (1 - np.exp(-0.8 * step))))
+        inner.append(abs(middle[0, 0, 0] - (1 - np.exp(-0.8 * step))))
     # Local errors: one order more than the global one.
     assert np.log2(errors[0] / errors[1]) == pytest.approx(6, abs=0.3)
     assert np.log2(inner[0] / inner[1]) == pytest.approx(5, abs=0.3)
 
 
-def unpack(measure: Measure) -> tuple[np.ndarray, np.ndarray]:
-    return measure.omega, measure.mass
+def steps_of(problem: Problem, measure: Measure, size: float, count: int) -> Attempt:
+    """Take steps of one size, and return the last."""
+    stepper = Stepper(Stack((problem,)), measure.mass[None], 1e-9)
+    omega = measure.omega[None]
+    velocity, (start,) = stepper.summarize(omega)
+    risk = start.risk
+    for _ in range(count):
+        tried = stepper.attempt(omega, velocity, [risk], [size], None)
+        omega, velocity, risk = tried.path.end, tried.velocity, tried.seen[0].risk
+    return tried
 
 
 def test_observed_order_on_the_dynamics() -> None:
@@ -89,12 +78,8 @@ def test_observed_order_on_the_dynamics() -> None:
     reference = solve(PROBLEM, MEASURE, [0.5], tolerance=1e-13).omega[0]
     errors = []
     for count in (12, 48):
-        stepper = Stepper(PROBLEM, MEASURE, 1e-9)
-        omega, here = MEASURE.omega, field(PROBLEM, *unpack(MEASURE))
-        for _ in range(count):
-            tried = stepper.attempt(omega, here, 0.5 / count)
-            omega, here = tried.path.end, tried.after
-        errors.append(np.max(np.abs(omega - reference)))
+        end = steps_of(PROBLEM, MEASURE, 0.5 / count, count).path.end[0]
+        errors.append(np.max(np.abs(end - reference)))
     assert np.log2(errors[0] / errors[1]) / 2 > 4.9
 
 
@@ -208,20 +193,23 @@ def test_only_time_zero() -> None:
 
 def test_a_rising_risk_is_an_error() -> None:
     with pytest.raises(FlowError, match=r"the risk rose .* t = 0 .*lower dd.tolerance"):
-        solve(Linear(sign=-1.0), ATOM, [1.0])
+        solve(Linear(sign=np.array([-1.0])), ATOM, [1.0])
 
 
 def test_a_velocity_that_is_not_finite_is_an_error() -> None:
     with pytest.raises(FlowError, match="not finite at t = 0"):
-        solve(Linear(sign=np.nan), ATOM, [1.0])
+        solve(Linear(sign=np.array([np.nan])), ATOM, [1.0])
 
 
-def test_particles_that_change_places_are_an_error() -> None:
+def test_what_is_seen_of_a_step() -> None:
+    """Two atoms move alike: by the mean of 1 - omega, from 1/2 on."""
     pair = Measure(np.array([[0.0], [1.0]]), np.array([0.5, 0.5]))
-    stepper = Stepper(Linear(), pair, 1e-6)
-    stepper.check_order(np.array([[0.5], [0.5 - 1e-6]]), 0.0, 1.0)
-    with pytest.raises(FlowError, match=r"changed places by 0\.1 "):
-        stepper.check_order(np.array([[0.5], [0.4]]), 0.0, 1.0)
+    seen = steps_of(Linear(), pair, 0.1, 1).seen[0]
+    left = 0.5 * np.exp(-0.2)
+    assert (seen.gap, seen.largest) == (pytest.approx(1), pytest.approx(1.5 - left, abs=1e-7))
+    assert seen.risk == pytest.approx(left**2, abs=1e-7)
+    assert seen.spent.at(1.0) == pytest.approx(0.25 - left**2, abs=1e-7)
+    assert (seen.crossed, seen.arrived, seen.outward) == (False, False, ())
 
 
 def test_running_out_of_steps_is_an_error() -> None:

@@ -1,6 +1,5 @@
 """A sticky origin: atoms reach r = 0, are held while the velocity points inward, and are let go."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,31 +14,9 @@ from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.neurons import Ridge
 from meanfield.problem import make_problem
+from toy_problems import Cone
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Cone:
-    """phi_1(r) = r, a cone, and phi_2(r) = r^2, with labels 1 and 0 of equal weight.
-
-    v(r) = (1 - f_1) - 2 r f_2, so that v(0+) = 1 - f_1 with f_1 the mean radius.
-    """
-
-    labels = np.array([1.0, 0.0])
-    weights = np.array([0.5, 0.5])
-    invariant_names: tuple[str, ...] = ("r",)
-    sticky_origin: bool = True
-
-    def features(self, omega: Floats) -> Floats:
-        return np.concatenate([np.abs(omega), omega**2], axis=1)
-
-    def features_and_gradients(self, omega: Floats) -> tuple[Floats, Floats]:
-        sign = np.where(omega < 0, -1.0, 1.0)
-        return self.features(omega), np.concatenate([sign, 2 * omega], axis=1)[:, :, None]
-
-    def features_at(self, omega: Floats, s: Floats) -> Floats:
-        raise NotImplementedError
 
 
 class Pieces(NamedTuple):

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace
 
 from meanfield.activations import Pieces
 from meanfield.bent_kernel import fill_features
 from meanfield.overshoot_table import MeanOvershoot, TabulatedOvershoot
-from meanfield.units import Far, Units, directions, empty_results, with_bias
+from meanfield.units import Far, Units, directions, empty_results, has_kernel, with_bias
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class BentMean:
             gradients: whether they are wanted.
         """
         table = self.mean_overshoot
-        if not (isinstance(table, TabulatedOvershoot) and is_numpy_array(scales)):
+        if not (isinstance(table, TabulatedOvershoot) and has_kernel(units, scales)):
             return self.plain(units, scales)
         features, slots = empty_results(units, scales, gradients=gradients)
         amplitude, offset, radii = (np.ascontiguousarray(part) for part in units[:3])
@@ -77,16 +77,16 @@ class BentMean:
         return features, slots
 
     def plain(self, units: Units, scales: Any) -> tuple[Any, Any]:
-        """Return phi (J, Q) and its gradients (J, Q, k), over any array namespace."""
+        """Return phi (..., J, Q) and its gradients (..., J, Q, k), over any array namespace."""
         xp = array_namespace(scales)
         rho, parts, x = directions(units, scales)
-        base, slope = (part[:, None] for part in self._start(units.offset))
+        base, slope = (part[..., None] for part in self._start(units.offset))
         safe = xp.where(rho > 0, rho, 1.0)
         value, in_rho, in_share = xp.zeros_like(rho), xp.zeros_like(rho), xp.zeros_like(rho)
         in_offset = slope + value
         knots, jumps = self.activation.knots, self.activation.jumps.tolist()
         for knot, jump in zip(knots, jumps, strict=True):
-            distance = xp.broadcast_to(units.offset[:, None] - knot, rho.shape)
+            distance = xp.broadcast_to(units.offset[..., None] - knot, rho.shape)
             # At rho = 0 a neuron on its knot is at the tip of a cone: w = 0; no other overshoots.
             at_tip = xp.where(distance == 0, xp.zeros_like(rho), xp.inf)
             w = xp.where(rho > 0, xp.abs(distance) / safe, at_tip)
@@ -97,8 +97,8 @@ class BentMean:
             in_share = in_share + jump * in_x
         turns = (2 * (1 - x), -2 * x)
         in_radii = [
-            parts[..., c] * scales[:, c] * (in_rho + turns[c] * in_share)
-            for c in range(scales.shape[1])
+            parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * in_share)
+            for c in range(scales.shape[-1])
         ]
         return with_bias(units, base + rho * value, in_offset, in_radii)
 

@@ -38,14 +38,15 @@ class CosineMean:
         return Far(0.0, 0.0, 0.0)
 
     def evaluate(self, units: Units, scales: Any, *, gradients: bool) -> tuple[Any, Any]:
-        """Return phi (J, Q) and its gradients (J, Q, k)."""
+        """Return phi (..., J, Q) and its gradients (..., J, Q, k)."""
         xp = array_namespace(scales)
-        rho = units.radii[:, None, :] * scales
+        rho = units.radii[..., :, None, :] * scales[..., None, :, :]
         waves = [_wave(rho[..., c], n) for c, n in enumerate(self.dimensions)]
-        product = waves[0][0] * (waves[1][0] if len(waves) == 2 else 1.0)
-        offset = units.offset[:, None]
+        others = [waves[1][0], waves[0][0]] if len(waves) == 2 else [1.0]
+        product = waves[0][0] * others[0]
+        offset = units.offset[..., None]
         in_radii = [
-            xp.cos(offset) * slope * scales[:, c] * (waves[1 - c][0] if len(waves) == 2 else 1.0)
+            xp.cos(offset) * slope * scales[..., None, :, c] * others[c]
             for c, (_, slope) in enumerate(waves)
         ]
         return with_bias(units, xp.cos(offset) * product, -xp.sin(offset) * product, in_radii)

@@ -48,13 +48,13 @@ class Step(NamedTuple):
         start: the solution before it.
         end: the solution after it.
         stages: its derivatives at the seven stages.
-        size: length.
+        size: length; or lengths, of a shape that fits that of the solution.
     """
 
     start: Any
     end: Any
     stages: Sequence[Any]
-    size: float
+    size: Any
 
     def at(self, part: Any) -> Any:
         """Return the solution at start + part * size, to order 4.
@@ -74,10 +74,14 @@ class Step(NamedTuple):
         return (change + bend + rest * 2 * part * other * (other - part)) / self.size
 
     def rows(self, chosen: Any) -> "Step":
-        """Return the step of some rows of the solution."""
+        """Return the step of some rows of a solution that has one size."""
         return Step(
             self.start[chosen], self.end[chosen], [k[chosen] for k in self.stages], self.size
         )
+
+    def of(self, row: int) -> "Step":
+        """Return one of several steps, of a solution (P, J, k) with sizes (P, 1, 1)."""
+        return self.rows((row, ...))._replace(size=self.size[row, 0, 0])
 
     def _bends(self) -> tuple[Any, Any, Any, Any]:
         change = self.end - self.start

@@ -26,6 +26,8 @@ NODE_SEED = 1
 class EmpiricalProblem:
     """Rows of data, each of weight 1 / Q, and neurons a sigma(<w, x> + b) as they are.
 
+    All arrays may have a leading axis: that of problems side by side (see `stack`).
+
     Args:
         x: rows, shape (Q, d).
         labels: y_q, shape (Q,).
@@ -41,7 +43,7 @@ class EmpiricalProblem:
     @property
     def invariant_names(self) -> tuple[str, ...]:
         """Names of the coordinates of omega: all parameters of a neuron."""
-        weights = tuple(f"w{i + 1}" for i in range(self.x.shape[1]))
+        weights = tuple(f"w{i + 1}" for i in range(self.x.shape[-1]))
         return weights if isinstance(self.neuron, Ridge) else ("a", "b", *weights)
 
     @property
@@ -55,20 +57,20 @@ class EmpiricalProblem:
 
     def features_at(self, omega: Any, s: Any) -> Any:
         """phi(theta_j; x_i), shape (J, n), for inputs s of shape (n, d)."""
-        if s.ndim != 2 or s.shape[1] != self.x.shape[1]:
-            raise ValueError(f"expected s of shape (n, {self.x.shape[1]}), got {s.shape}")
+        if s.ndim < 2 or s.shape[-1] != self.x.shape[-1]:
+            raise ValueError(f"expected s of shape (n, {self.x.shape[-1]}), got {s.shape}")
         units = self._take_apart(omega)
-        z = units.radii @ s.T + units.offset[:, None]
-        return units.amplitude[:, None] * on_host(self.neuron.activation, z)
+        z = _products(units, s)
+        return units.amplitude[..., None] * on_host(self.neuron.activation, z)
 
     def features_and_gradients(self, omega: Any) -> tuple[Any, Any]:
         """phi(theta_j; x_q), shape (J, Q), and its gradients, shape (J, Q, D): of size J Q D."""
         xp = array_namespace(omega)
         value, slope, units = self._respond(omega)
-        inner = slope[:, :, None] * self.x
+        inner = slope[..., None] * self.x[..., None, :, :]
         if units.biased:
-            inner = xp.concat([value[:, :, None], slope[:, :, None], inner], axis=-1)
-        return units.amplitude[:, None] * value, inner
+            inner = xp.concat([value[..., None], slope[..., None], inner], axis=-1)
+        return units.amplitude[..., None] * value, inner
 
     def linearize(self, omega: Any) -> tuple[Any, Callable[[Any], Any]]:
         """Return phi (J, Q), and the map of a force (Q,) to sum_q force_q grad phi_q, (J, D).
@@ -79,29 +81,35 @@ class EmpiricalProblem:
         value, slope, units = self._respond(omega)
 
         def pull_back(force: Any) -> Any:
-            pulled = (slope * force) @ self.x
+            pulled = (slope * force[..., None, :]) @ self.x
             if not units.biased:
                 return pulled
-            return xp.concat([(value @ force)[:, None], (slope @ force)[:, None], pulled], axis=1)
+            column = force[..., None]
+            return xp.concat([value @ column, slope @ column, pulled], axis=-1)
 
-        return units.amplitude[:, None] * value, pull_back
+        return units.amplitude[..., None] * value, pull_back
 
     def _respond(self, omega: Any) -> tuple[Any, Any, Units]:
         """Return sigma (J, Q), a sigma' (J, Q) and the parts of the neurons."""
         units = self._take_apart(omega)
-        z = units.radii @ self.x.T + units.offset[:, None]
-        slope = units.amplitude[:, None] * on_host(self.neuron.activation.derivative, z)
+        z = _products(units, self.x)
+        slope = units.amplitude[..., None] * on_host(self.neuron.activation.derivative, z)
         return on_host(self.neuron.activation, z), slope, units
 
     def _take_apart(self, omega: Any) -> Units:
-        if omega.ndim != 2 or omega.shape[1] != len(self.invariant_names):
+        if omega.ndim < 2 or omega.shape[-1] != len(self.invariant_names):
             raise ValueError(
                 f"expected omega of shape (J, {len(self.invariant_names)}), got {omega.shape}"
             )
         if isinstance(self.neuron, Perceptron):
-            return Units(omega[:, 0], omega[:, 1], omega[:, 2:], True)
+            return Units(omega[..., 0], omega[..., 1], omega[..., 2:], True)
         xp = array_namespace(omega)
-        return Units(xp.ones_like(omega[:, 0]), xp.zeros_like(omega[:, 0]), omega, False)
+        return Units(xp.ones_like(omega[..., 0]), xp.zeros_like(omega[..., 0]), omega, False)
+
+
+def _products(units: Units, x: Any) -> Any:
+    """Return z = <w_j, x_i> + b_j, shape (..., J, n)."""
+    return units.radii @ array_namespace(x).matrix_transpose(x) + units.offset[..., None]
 
 
 def make_empirical_problem(

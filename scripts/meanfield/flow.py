@@ -2,22 +2,21 @@
 
     d omega_j / d tau = 2 sum_q pi_q (y_q - f_q) grad phi(omega_j; s_q)
 
-integrated by the pair of Dormand and Prince with the controller of Hairer, Norsett and Wanner's
-DOPRI5.
+integrated by the pair of Dormand and Prince. Many flows can be solved together, each with a time,
+a step and an error control of its own: one solution is the case of one.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from meanfield.flow_step import FlowError, Stepper
+from meanfield.flow_control import Run
+from meanfield.flow_step import Attempt, Stepper
 from meanfield.measure import Measure
 from meanfield.problem import Problem
-
-# The proportional-integral controller: h_new = h SAFETY err^-PROPORTIONAL err_before^INTEGRAL.
-_SAFETY, _PROPORTIONAL, _INTEGRAL = 0.9, 0.17, 0.04
-_LARGEST_SHRINK, _LARGEST_GROWTH = 0.2, 10.0
+from meanfield.stack import stack
 
 
 class Flow(NamedTuple):
@@ -75,90 +74,202 @@ def solve(
 
     Source: Mei, Montanari and Nguyen (2018), distributional dynamics with xi = 1.
     """
-    xp = array_namespace(measure.omega, measure.mass)
-    wanted = _check(problem, measure, times, tolerance)
-    stepper = Stepper(problem, measure, tolerance)
-    omega, time, size = measure.omega, 0.0, 0.0
-    here = stepper.evaluate(omega, time)
-    first_risk, dissipated = float(here.risk), 0.0
-    steps = rejected = 0
-    error_before = 1e-4
-    event, released = None, False
-    snapshots = [omega for target in wanted if target == 0]
-    spent = [0.0 for _ in snapshots]
+    given: dict[str, Any] = {"tolerance": tolerance, "most_steps": most_steps}
+    return solve_together([problem], [measure], [times], **given)[0]
 
-    while len(snapshots) < len(wanted):
-        if steps + rejected >= most_steps:
-            raise FlowError(
-                f"the flow reached t = {time:.6g} of {wanted[-1]:.6g} in {most_steps} steps; "
-                "shorten time.horizon or raise dd.tolerance"
-            )
-        held = None if released else stepper.held(omega, here)
-        if size == 0.0:
-            size = stepper.first_step(omega, here, held)
-        tried = stepper.attempt(omega, here, size, held)
-        if not tried.error <= 1:
-            rejected, event = rejected + 1, None
-            shrink = _SAFETY * tried.error**-_PROPORTIONAL if np.isfinite(tried.error) else 0.0
-            size *= max(_LARGEST_SHRINK, shrink)
-            if size <= 16 * np.spacing(time):
-                raise FlowError(
-                    f"the step of the flow fell to {size:.3g} at t = {time:.6g} (error estimate "
-                    f"{tried.error:.3g}): the velocity is not finite or jumps there"
-                )
-            continue
-        if event is None and (event := stepper.first_event(tried, held)) is not None:
-            rejected, size = rejected + 1, event.part * size
-            continue
-        steps += 1
-        end = stepper.on_domain(tried.path.end)
-        if event is not None and event.landed is not None:
-            end = xp.where(event.landed, 0.0, end)
-        stepper.check_monotone(here, tried.after, time, size)
-        stepper.check_order(end, time, size)
-        while len(snapshots) < len(wanted) and wanted[len(snapshots)] <= time + size:
-            part = (wanted[len(snapshots)] - time) / size
-            snapshots.append(stepper.on_domain(tried.path.at(part)))
-            spent.append(dissipated + stepper.dissipated(tried, part))
-        growth = _SAFETY * max(tried.error, 1e-10) ** -_PROPORTIONAL * error_before**_INTEGRAL
-        error_before = max(tried.error, 1e-4)
-        dissipated += stepper.dissipated(tried, 1.0)
-        omega, here, time = end, tried.after, time + size
-        size *= min(_LARGEST_GROWTH, max(_LARGEST_SHRINK, growth))
-        released, event = event is not None and event.landed is None, None
 
-    fields = [
-        stepper.evaluate(snapshot, target)
-        for snapshot, target in zip(snapshots, wanted, strict=True)
+def solve_together(
+    problems: Sequence[Problem],
+    measures: Sequence[Measure],
+    times: Sequence[Any],
+    *,
+    tolerance: float = 1e-7,
+    most_steps: int = 100_000,
+) -> list[Flow]:
+    """Integrate P flows that differ in their starts, and in labels, weights and nodes, in lockstep.
+
+    Every right-hand side is one evaluation for all flows that have not arrived, which a GPU hardly
+    tells from one for a single flow. What a flow does not share with the others is its time, steps,
+    events and snapshots: it is the same alone, to rounding, and on the CPU in every bit.
+
+    Args:
+        problems: the problems, which see the same neurons through equal numbers of nodes.
+        measures: rho at time 0, of equal numbers of atoms.
+        times: for each flow, those of `solve`.
+        tolerance: as in `solve`.
+        most_steps: as in `solve`.
+
+    Returns:
+        The solutions.
+
+    Raises:
+        ValueError: if the problems or measures do not fit together, or as in `solve`.
+        FlowError: as in `solve`; it says which flow failed, and none is returned.
+    """
+    wanted = _check(problems, measures, times, tolerance)
+    xp = array_namespace(*(measure.omega for measure in measures))
+    omega = xp.stack([measure.omega for measure in measures])
+    mass = xp.stack([measure.mass for measure in measures])
+    stepper = Stepper(stack(problems), mass, tolerance)
+    velocity, starts = stepper.summarize(omega)
+    gaps = stepper.gaps(omega)
+    runs = [
+        Run(i, _name(i, len(wanted)), each, tolerance, most_steps, starts[i].risk, gaps[i] > 0)
+        for i, each in enumerate(wanted)
     ]
-    risk = xp.stack([xp.asarray(at.risk) for at in fields])
-    return Flow(
-        times=xp.asarray(wanted, dtype=risk.dtype),
-        omega=xp.stack(snapshots),
-        risk=risk,
-        dissipation=xp.stack([xp.asarray(at.dissipation) for at in fields]),
-        dissipation_error=first_risk - risk - xp.asarray(spent, dtype=risk.dtype),
-        steps=steps,
-        rejected=rejected,
-        rhs_calls=stepper.calls,
-    )
+    for run, start in zip(runs, starts, strict=True):
+        run.calls += 1
+        if not start.finite:
+            raise run.error("the velocity or the risk is not finite at t = 0")
+    paths = [_Path(xp.empty((len(each), *omega.shape[1:]), dtype=omega.dtype)) for each in wanted]
+    _integrate(stepper, omega, velocity, runs, paths)
+    return _finish(stepper, runs, paths, [start.risk for start in starts])
 
 
-def _check(problem: Problem, measure: Measure, times: Any, tolerance: float) -> list[float]:
+class _Path:
+    """The atoms of a flow at the times passed, (T, J, k), and the risk dissipated until then."""
+
+    def __init__(self, omega: Any) -> None:
+        self.omega = omega
+        self.spent = np.zeros(omega.shape[0])
+
+
+def _integrate(
+    stepper: Stepper, omega: Any, velocity: Any, runs: list[Run], paths: list[_Path]
+) -> None:
+    """Step until every flow has passed its last time, and record the atoms at all of them."""
+    xp = stepper.xp
+    for row, run in enumerate(runs):
+        while not run.done and run.wanted[run.reached] == 0:
+            paths[row].omega[run.reached, ...] = omega[row, ...]
+            run.reached += 1
+    while rows := [row for row, run in enumerate(runs) if not run.done]:
+        if len(rows) < len(runs):
+            # The others are there.
+            runs, paths = [runs[row] for row in rows], [paths[row] for row in rows]
+            omega, velocity = stepper.rows(omega, rows), stepper.rows(velocity, rows)
+            stepper = stepper.take(rows)
+        held = stepper.held(omega, velocity, [run.free for run in runs])
+        if runs[0].size == 0.0:
+            for run, size in zip(runs, stepper.first_steps(omega, velocity, held), strict=True):
+                run.size, run.calls = size, run.calls + 1
+        risks, sizes = [run.risk for run in runs], [run.size for run in runs]
+        tried = stepper.attempt(omega, velocity, risks, sizes, held)
+        taken = [_accepts(run, row, stepper, tried, held) for row, run in enumerate(runs)]
+        if not any(taken):
+            continue
+        end = stepper.on_domain(tried.path.end)
+        for row, run in enumerate(runs):
+            if taken[row] and run.event is not None and run.event.landed is not None:
+                end[row, ...] = xp.where(run.event.landed, 0.0, end[row, ...])
+        _record(stepper, tried, taken, runs, paths)
+        for row, run in enumerate(runs):
+            if taken[row]:
+                seen = tried.seen[row]
+                run.advance(seen, stepper.dissipated(tried, row, 1.0, below=seen.crossed))
+        if all(taken):
+            omega, velocity = end, tried.velocity
+        else:
+            moved = stepper.column(taken)
+            omega = xp.where(moved, end, omega)
+            velocity = xp.where(moved, tried.velocity, velocity)
+
+
+def _accepts(run: Run, row: int, stepper: Stepper, tried: Attempt, held: Any) -> bool:
+    run.calls += len(tried.path.stages) - 1
+    return run.accepts(tried.seen[row], lambda: stepper.first_event(tried, row, held))
+
+
+def _record(
+    stepper: Stepper, tried: Attempt, taken: list[bool], runs: list[Run], paths: list[_Path]
+) -> None:
+    """Record the atoms at the times wanted within the steps taken, one time of each a round."""
+    while True:
+        parts = [run.next_part() if each else None for run, each in zip(runs, taken, strict=True)]
+        if all(part is None for part in parts):
+            return
+        inside = tried.path.at(stepper.column([1.0 if part is None else part for part in parts]))
+        below, inside = stepper.below(inside), stepper.on_domain(inside)
+        for row, (run, part) in enumerate(zip(runs, parts, strict=True)):
+            if part is not None:
+                paths[row].omega[run.reached, ...] = inside[row, ...]
+                lost = stepper.dissipated(tried, row, part, below=below[row])
+                paths[row].spent[run.reached] = run.dissipated + lost
+                run.reached += 1
+
+
+def _finish(
+    stepper: Stepper, runs: list[Run], paths: list[_Path], first_risks: list[float]
+) -> list[Flow]:
+    """Return the solutions, with the risk and the dissipation at all times."""
+    xp = stepper.xp
+    measured: list[list[tuple[float, float]]] = [[] for _ in runs]
+    rows = list(range(len(runs)))
+    for index in range(max(len(run.wanted) for run in runs)):
+        if len(still := [row for row in rows if index < len(runs[row].wanted)]) < len(rows):
+            stepper, rows = stepper.take([rows.index(row) for row in still]), still
+        _, found = stepper.summarize(xp.stack([paths[row].omega[index, ...] for row in rows]))
+        for row, at in zip(rows, found, strict=True):
+            run = runs[row]
+            run.calls += 1
+            if not at.finite:
+                time = run.wanted[index]
+                raise run.error(f"the velocity or the risk is not finite at t = {time:.6g}")
+            measured[row].append((at.risk, at.dissipation))
+    flows = []
+    for run, path, first, each in zip(runs, paths, first_risks, measured, strict=True):
+        risk, dissipation = np.asarray(each).T
+        numbers = (np.asarray(run.wanted), risk, dissipation, first - risk - path.spent)
+        times, risk, dissipation, error = (
+            xp.asarray(column.tolist(), dtype=path.omega.dtype) for column in numbers
+        )
+        flows.append(
+            Flow(times, path.omega, risk, dissipation, error, run.steps, run.rejected, run.calls)
+        )
+    return flows
+
+
+def _name(index: int, count: int) -> str:
+    """Return what messages about a flow begin with; a flow alone needs no name."""
+    return f"problem {index + 1} of {count}: " if count > 1 else ""
+
+
+def _check(
+    problems: Sequence[Problem], measures: Sequence[Measure], times: Sequence[Any], tolerance: float
+) -> list[list[float]]:
     """Return the times, once every argument is known to be usable."""
-    wanted = np.asarray(times, dtype=np.float64)
-    if wanted.ndim != 1 or len(wanted) == 0 or not np.all(np.isfinite(wanted)):
-        raise ValueError(f"times must be a non-empty list of finite numbers, got {times!r}")
-    if wanted[0] < 0 or np.any(np.diff(wanted) < 0):
-        raise ValueError(f"times must be >= 0 and must not decrease, got {times!r}")
+    if not len(problems) == len(measures) == len(times) > 0:
+        raise ValueError(
+            "flows solved together need as many measures and lists of times as problems, and one "
+            f"at least, got {len(problems)} problems, {len(measures)} measures, {len(times)} times"
+        )
     if not 1e-13 <= tolerance <= 1e-2:
         raise ValueError(f"tolerance must lie between 1e-13 and 1e-2, got {tolerance!r}")
-    if problem.sticky_origin:
-        if measure.omega.shape[1] != 1:
+    shape = measures[0].omega.shape
+    wanted = []
+    for index, (problem, measure, each) in enumerate(zip(problems, measures, times, strict=True)):
+        name = _name(index, len(problems))
+        wanted.append(_check_times(name, each))
+        if measure.omega.shape != shape:
             raise ValueError(
-                "a sticky origin needs one coordinate, the radius, "
-                f"got {', '.join(problem.invariant_names)}"
+                f"{name}flows solved together need atoms of one shape (J, k), got "
+                f"{measure.omega.shape} beside {shape}"
             )
-        if float(array_namespace(measure.omega).min(measure.omega)) < 0:
-            raise ValueError("a sticky origin needs radii >= 0, got a negative one")
+        if problem.sticky_origin:
+            if shape[1] != 1:
+                raise ValueError(
+                    f"{name}a sticky origin needs one coordinate, the radius, "
+                    f"got {', '.join(problem.invariant_names)}"
+                )
+            if float(array_namespace(measure.omega).min(measure.omega)) < 0:
+                raise ValueError(f"{name}a sticky origin needs radii >= 0, got a negative one")
+    return wanted
+
+
+def _check_times(name: str, times: Any) -> list[float]:
+    wanted = np.asarray(times, dtype=np.float64)
+    if wanted.ndim != 1 or len(wanted) == 0 or not np.all(np.isfinite(wanted)):
+        raise ValueError(f"{name}times must be a non-empty list of finite numbers, got {times!r}")
+    if wanted[0] < 0 or np.any(np.diff(wanted) < 0):
+        raise ValueError(f"{name}times must be >= 0 and must not decrease, got {times!r}")
     return [float(time) for time in wanted]

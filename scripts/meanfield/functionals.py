@@ -1,7 +1,8 @@
 """The functionals of a measure: network, risk, potential, velocity and dissipation.
 
 Written once over the array namespace of the problem and the measure. Every one costs O(J Q) for J
-atoms and Q nodes: the interaction kernel U between atoms has rank Q and is never formed.
+atoms and Q nodes: the interaction kernel U between atoms has rank Q and is never formed. `field`
+takes several problems and measures at once, side by side along leading axes (see `stack`).
 """
 
 from collections.abc import Callable
@@ -14,20 +15,18 @@ from meanfield.problem import Problem
 
 
 class Field(NamedTuple):
-    """The network's output at the nodes, the risk, and the velocity and dissipation of the flow.
+    """The network's output at the nodes, the risk, and the velocity of the flow.
 
     Args:
-        network: f_q, shape (Q,).
-        risk: R(rho).
-        velocity: d omega / d tau, shape (J, k); at a sticky origin its limit from the right, also
-            where that points inward, so that atoms there stay.
-        dissipation: -dR/d tau, to which atoms that stay contribute nothing.
+        network: f_q, shape (..., Q).
+        risk: R(rho), shape (...).
+        velocity: d omega / d tau, shape (..., J, k); at a sticky origin its limit from the right,
+            also where that points inward, so that atoms there stay.
     """
 
     network: Any
     risk: Any
     velocity: Any
-    dissipation: Any
 
 
 def network(problem: Problem, measure: Measure) -> Any:
@@ -69,12 +68,12 @@ def velocity(problem: Problem, measure: Measure) -> Any:
     It is 0 for atoms that a sticky origin holds.
     """
     speed = field(problem, measure.omega, measure.mass).velocity
-    return _moving(problem, measure.omega, speed)
+    return moving(problem, measure.omega, speed)
 
 
 def dissipation(problem: Problem, measure: Measure) -> Any:
     """Return the dissipation -dR/d tau = 4 int |grad Psi|^2 d rho."""
-    return field(problem, measure.omega, measure.mass).dissipation
+    return dissipated(measure.mass, velocity(problem, measure))
 
 
 def field(problem: Problem, omega: Any, mass: Any) -> Field:
@@ -84,31 +83,23 @@ def field(problem: Problem, omega: Any, mass: Any) -> Field:
 
     Args:
         problem: the problem.
-        omega: atoms, shape (J, k).
-        mass: masses, shape (J,).
+        omega: atoms, shape (..., J, k).
+        mass: masses, shape (..., J).
 
     Returns:
-        Network, risk, velocity and dissipation.
+        Network, risk and velocity.
 
     Source: Mei, Montanari and Nguyen (2018), distributional dynamics with xi = 1.
     """
-    xp = array_namespace(omega, mass)
     features, pull_back = _linearize(problem, omega)
-    output = mass @ features
+    output = (mass[..., None, :] @ features)[..., 0, :]
     residual = problem.labels - output
     force = problem.weights * residual
-    speed = 2 * pull_back(force)
-    moving = _moving(problem, omega, speed)
-    return Field(
-        network=output,
-        risk=force @ residual,
-        velocity=speed,
-        # |d omega / d tau|^2 = 4 |grad Psi|^2
-        dissipation=mass @ xp.sum(moving * moving, axis=1),
-    )
+    risk = (force[..., None, :] @ residual[..., None])[..., 0, 0]
+    return Field(network=output, risk=risk, velocity=2 * pull_back(force))
 
 
-def _moving(problem: Problem, omega: Any, velocity: Any) -> Any:
+def moving(problem: Problem, omega: Any, velocity: Any) -> Any:
     """Return the velocity with that of atoms on a sticky origin, if it points inward, set to 0."""
     if not problem.sticky_origin:
         return velocity
@@ -116,8 +107,20 @@ def _moving(problem: Problem, omega: Any, velocity: Any) -> Any:
     return xp.where((omega <= 0) & (velocity < 0), 0.0, velocity)
 
 
+def dissipated(mass: Any, velocity: Any) -> Any:
+    """Return the risk lost a unit of time by atoms that move so: sum_j p_j |d omega_j / d tau|^2.
+
+    |d omega / d tau|^2 = 4 |grad Psi|^2.
+
+    Args:
+        mass: masses, shape (..., J).
+        velocity: velocities of the atoms, shape (..., J, k).
+    """
+    return array_namespace(mass).sum(mass[..., None, :] @ (velocity * velocity), axis=(-2, -1))
+
+
 def _linearize(problem: Problem, omega: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Return phi (J, Q), and the map of a force (Q,) to sum_q force_q grad phi_q, shape (J, k).
+    """Return phi, and the map of a force (..., Q) to sum_q force_q grad phi_q, shape (..., J, k).
 
     A problem whose gradients are too large to be formed has such a map of its own.
     """
@@ -125,10 +128,10 @@ def _linearize(problem: Problem, omega: Any) -> tuple[Any, Callable[[Any], Any]]
         features, pull_back = problem.linearize(omega)
         return features, pull_back
     features, gradients = problem.features_and_gradients(omega)
-    xp = array_namespace(omega)
 
     def pull(force: Any) -> Any:
         # One coordinate at a time: no copy of the gradients, in whatever order they lie.
-        return xp.stack([gradients[:, :, i] @ force for i in range(omega.shape[1])], axis=-1)
+        pulled = [gradients[..., i] @ force[..., None] for i in range(omega.shape[-1])]
+        return pulled[0] if len(pulled) == 1 else array_namespace(omega).concat(pulled, axis=-1)
 
     return features, pull

@@ -68,17 +68,19 @@ class TabulatedOvershoot(NamedTuple):
         xi = 2 * (x - low) / width - 1
         index = xp.astype(cell, xp.int64) * share_cells + share_cell
         table = xp.reshape(self.coefficients, (cells * share_cells, powers, 6))
-        found = xp.reshape(xp.take(table, xp.reshape(index, (-1,)), axis=0), (*w.shape, powers, 6))
-        value, level, share = (xp.zeros_like(w) for _ in range(3))
-        for i in reversed(range(6)):
-            # Horner's rule in xi, with its derivative; then in t.
-            inner, slope = xp.zeros_like(w), xp.zeros_like(w)
-            for k in reversed(range(powers)):
-                slope = slope * xi + inner
-                inner = inner * xi + found[..., k, i]
+        found = xp.take(table, xp.reshape(index, (-1,)), axis=0)
+        # Pairs (w, x) come last: each operation is then for the coefficients of all powers of t.
+        found = xp.reshape(xp.permute_dims(found, (1, 2, 0)), (powers, 6, *w.shape))
+        # Horner's rule in xi, with its derivative; then in t.
+        inner, slope = found[powers - 1, ...], xp.zeros_like(found[0, ...])
+        for k in reversed(range(powers - 1)):
+            slope = slope * xi + inner
+            inner = inner * xi + found[k, ...]
+        value, share, level = inner[5, ...], slope[5, ...], xp.zeros_like(w)
+        for i in reversed(range(5)):
             level = level * t + value
-            value = value * t + inner
-            share = share * t + slope
+            value = value * t + inner[i, ...]
+            share = share * t + slope[i, ...]
         return value, level * self.per_unit, share * (2 / width)
 
 

@@ -25,7 +25,11 @@ from meanfield.units import OrbitMean
 
 
 class Problem(Protocol):
-    """What the mean-field equations know of a data law and a neuron."""
+    """What the mean-field equations know of a data law and a neuron.
+
+    Features and gradients broadcast over leading axes of omega and of the problem's own arrays:
+    those of problems side by side (see `stack`).
+    """
 
     @property
     def labels(self) -> Any:
@@ -44,10 +48,10 @@ class Problem(Protocol):
         """Whether the velocity jumps at omega = 0, so that particles may be held there."""
 
     def features(self, omega: Any) -> Any:
-        """phi(omega_j; s_q), shape (J, Q), for omega of shape (J, k)."""
+        """phi(omega_j; s_q), shape (..., J, Q), for omega of shape (..., J, k)."""
 
     def features_and_gradients(self, omega: Any) -> tuple[Any, Any]:
-        """phi, shape (J, Q), and its gradients in omega, shape (J, Q, k)."""
+        """phi, shape (..., J, Q), and its gradients in omega, shape (..., J, Q, k)."""
 
     def features_at(self, omega: Any, s: Any) -> Any:
         """phi(omega_j; s_i), shape (J, n), for data invariants s of shape (n, m)."""

@@ -1,5 +1,6 @@
 """Quadrature rules on the line: Gauss-Legendre, and Gauss rules for lengths and directions."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ def gauss_legendre(count: int) -> Rule:
         The rule, nodes increasing.
     """
     _check_count(count)
-    nodes, weights = roots_legendre(count)
+    nodes, weights = _legendre(count)
     return Rule((1 + nodes) / 2, weights / weights.sum())
 
 
@@ -87,6 +88,13 @@ def gegenbauer(dimension: int, count: int) -> Rule:
     nodes, vectors = eigh_tridiagonal(np.zeros(count), np.sqrt(square))
     weights = np.asarray(vectors[0], dtype=np.float64) ** 2
     return Rule(np.asarray(nodes, dtype=np.float64), weights / weights.sum())
+
+
+@lru_cache(maxsize=32)
+def _legendre(count: int) -> tuple[Floats, Floats]:
+    """Return nodes and weights on (-1, 1), which take O(n^2): 20 ms for 800."""
+    nodes, weights = roots_legendre(count)
+    return nodes, weights
 
 
 def _check_count(count: int) -> None:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
 
 from meanfield.activations import GELU, Erf, Sigmoid, Softplus, Tanh
@@ -24,7 +24,7 @@ from meanfield.quadrature import gauss_legendre
 from meanfield.smooth_kernel import KINDS, fill_smooth_features
 from meanfield.special import Asymptote
 from meanfield.sphere import scaled_moment
-from meanfield.units import Far, Units, directions, empty_results, with_bias
+from meanfield.units import Far, Units, directions, empty_results, has_kernel, with_bias
 
 Floats = NDArray[np.float64]
 
@@ -112,7 +112,7 @@ class SmoothMean:
     def evaluate(self, units: Units, scales: Any, *, gradients: bool) -> tuple[Any, Any]:
         """Return phi (J, Q) and its gradients (J, Q, k), or (0, 0, 0) where not asked for."""
         table, kind = self.mean_overshoot, type(self.activation).__name__
-        if not (isinstance(table, TabulatedOvershoot) and is_numpy_array(scales)):
+        if not (isinstance(table, TabulatedOvershoot) and has_kernel(units, scales)):
             return self.plain(units, scales)
         features, slots = empty_results(units, scales, gradients=gradients)
         amplitude, offset, radii = (np.ascontiguousarray(part) for part in units[:3])
@@ -132,10 +132,10 @@ class SmoothMean:
         return features, slots
 
     def plain(self, units: Units, scales: Any) -> tuple[Any, Any]:
-        """Return phi (J, Q) and its gradients (J, Q, k), over any array namespace."""
+        """Return phi (..., J, Q) and its gradients (..., J, Q, k), over any array namespace."""
         xp, kind = array_namespace(scales), type(self.activation).__name__
         rho, parts, x = directions(units, scales)
-        offset = xp.broadcast_to(units.offset[:, None], rho.shape)
+        offset = xp.broadcast_to(units.offset[..., None], rho.shape)
         value, in_offset, in_rho, in_share = (xp.zeros_like(rho) for _ in range(4))
         reach, level = _REACH[kind], self.mean_overshoot.reach
         safe = xp.where(rho > 0, rho, 1.0)
@@ -157,8 +157,8 @@ class SmoothMean:
                     in_share = in_share + jump * in_x
         turns = (2 * (1 - x), -2 * x)
         in_radii = [
-            parts[..., c] * scales[:, c] * (in_rho + turns[c] * in_share)
-            for c in range(scales.shape[1])
+            parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * in_share)
+            for c in range(scales.shape[-1])
         ]
         mean = on_host(self.activation, offset) + rho * value
         in_offset = on_host(self.activation.derivative, offset) + in_offset

@@ -226,10 +226,8 @@ class TabulatedMean:
         position = (self.cells * self.scale) / (self.scale + z)
         cell = xp.floor(position)
         index = xp.astype(xp.reshape(cell, (-1,)), xp.int64)
-        coefficients = tuple(
-            xp.reshape(xp.take(self.coefficients[power, :], index), z.shape) for power in range(4)
-        )
-        return position, position - cell, coefficients
+        found = xp.reshape(xp.take(self.coefficients, index, axis=1), (4, *z.shape))
+        return position, position - cell, tuple(found[power, ...] for power in range(4))
 
     def _fill(self, result: Any, z: Any, closed_form: Callable[[Floats], Floats]) -> Any:
         """Replace the values that the table does not hold by those of the closed form."""

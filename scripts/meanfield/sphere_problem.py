@@ -15,6 +15,7 @@ class SphereProblem:
 
     r_c is the length of the part of w in the space of the c-th sphere, s_c that of x. An infinite
     radius belongs to the problem: features have their limit there, and its gradient is given as 0.
+    All arrays may have a leading axis: that of problems side by side (see `stack`).
 
     Args:
         labels: y_q, shape (Q,).
@@ -55,32 +56,33 @@ class SphereProblem:
 
     def take_apart(self, omega: Any) -> Units:
         """Return the parts of neurons omega (J, k)."""
-        if omega.ndim != 2 or omega.shape[1] != len(self.invariant_names):
+        if omega.ndim < 2 or omega.shape[-1] != len(self.invariant_names):
             raise ValueError(
                 f"expected omega (J, {len(self.invariant_names)}) of {self.invariant_names}, "
                 f"got {omega.shape}"
             )
         if self.biased:
-            return Units(omega[:, 0], omega[:, 1], omega[:, 2:], True)
+            return Units(omega[..., 0], omega[..., 1], omega[..., 2:], True)
         xp = array_namespace(omega)
-        return Units(xp.ones_like(omega[:, 0]), xp.zeros_like(omega[:, 0]), omega, False)
+        return Units(xp.ones_like(omega[..., 0]), xp.zeros_like(omega[..., 0]), omega, False)
 
     def _evaluate(self, omega: Any, scales: Any, *, gradients: bool) -> tuple[Any, Any]:
         xp = array_namespace(omega, scales)
         units = self.take_apart(omega)
-        far = xp.any(xp.isinf(units.radii), axis=1)
-        if not bool(xp.any(far)):
+        far = xp.any(xp.isinf(units.radii), axis=-1)
+        # A GPU is not asked whether there are any: to wait for its answer takes longer.
+        if isinstance(far, np.ndarray) and not far.any():
             return self.mean.evaluate(units, scales, gradients=gradients)
-        near = units._replace(radii=xp.where(far[:, None], 0.0, units.radii))
+        near = units._replace(radii=xp.where(far[..., None], 0.0, units.radii))
         features, slopes = self.mean.evaluate(near, scales, gradients=gradients)
         growth, slope, middle = self.mean.far
         limit = slope * units.offset + middle
         if growth != 0:
             limit = xp.full_like(limit, float(np.sign(growth)) * np.inf)
-        features = xp.where(far[:, None], (units.amplitude * limit)[:, None], features)
+        features = xp.where(far[..., None], (units.amplitude * limit)[..., None], features)
         if slopes.shape[0] > 0:
-            ends = xp.zeros((limit.shape[0], slopes.shape[2]), dtype=features.dtype)
+            ends = xp.zeros((*limit.shape, slopes.shape[-1]), dtype=features.dtype)
             if self.biased:
-                ends[:, 0], ends[:, 1] = limit, units.amplitude * slope
-            slopes = xp.where(far[:, None, None], ends[:, None, :], slopes)
+                ends[..., 0], ends[..., 1] = limit, units.amplitude * slope
+            slopes = xp.where(far[..., None, None], ends[..., None, :], slopes)
         return features, slopes

@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 
 
 class Units(NamedTuple):
-    """Neurons taken apart: a (J,), b (J,), radii (J, m), and whether omega begins with (a, b)."""
+    """Neurons: a (..., J), b (..., J), radii (..., J, m), and whether omega begins with (a, b)."""
 
     amplitude: Any
     offset: Any
@@ -48,23 +48,28 @@ class OrbitMean(Protocol):
         """Return phi (J, Q) and its gradients (J, Q, k), or (0, 0, 0) where not asked for."""
 
 
+def has_kernel(units: Units, scales: Any) -> bool:
+    """Return whether compiled kernels take such arrays: those of NumPy, for one problem."""
+    return isinstance(scales, np.ndarray) and units.radii.ndim == 2
+
+
 def directions(units: Units, scales: Any) -> tuple[Any, Any, Any]:
-    """Return rho (J, Q), rho_c / rho (J, Q, m) and x = (rho_1 / rho)^2 (J, Q).
+    """Return rho, rho_c / rho, with a last axis c, and x = (rho_1 / rho)^2, all (..., J, Q).
 
     At rho = 0 the neuron is sigma(b), and every direction from there is as good: the first.
     """
     xp = array_namespace(scales)
-    parts = units.radii[:, None, :] * scales
+    parts = units.radii[..., :, None, :] * scales[..., None, :, :]
     rho = xp.sqrt(xp.sum(parts * parts, axis=-1))
-    start = xp.asarray([1.0] + [0.0] * (scales.shape[1] - 1))
+    start = xp.asarray([1.0] + [0.0] * (scales.shape[-1] - 1))
     parts = xp.where(rho[..., None] > 0, parts / xp.where(rho > 0, rho, 1.0)[..., None], start)
     return rho, parts, xp.minimum(parts[..., 0] ** 2, xp.asarray(1.0))
 
 
 def with_bias(units: Units, mean: Any, in_offset: Any, in_radii: list[Any]) -> tuple[Any, Any]:
-    """Return phi and its gradients in omega from those of E sigma(b + rho S), each (J, Q)."""
+    """Return phi and its gradients in omega from those of E sigma(b + rho S), each (..., J, Q)."""
     xp = array_namespace(mean)
-    amplitude = units.amplitude[:, None]
+    amplitude = units.amplitude[..., None]
     gradients = [amplitude * each for each in in_radii]
     if units.biased:
         gradients = [mean, amplitude * in_offset, *gradients]
