@@ -64,7 +64,7 @@ class TabulatedOvershoot(NamedTuple):
         position = xp.minimum(w * self.per_unit, xp.asarray(float(cells - 1)))
         cell = xp.floor(position)
         t = position - cell
-        share_cell, low, width = _share_cell(x, share_cells)
+        share_cell, low, width = find_share_cells(x, share_cells)
         xi = 2 * (x - low) / width - 1
         index = xp.astype(cell, xp.int64) * share_cells + share_cell
         table = xp.reshape(self.coefficients, (cells * share_cells, powers, 6))
@@ -116,19 +116,18 @@ def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
         A table whose errors were measured between its nodes, or the exact form.
     """
     projection = Projection(dimensions)
-    flat = len(dimensions) == 1 or bool(np.isinf(dimensions).all())
     per_unit, share_cells = _FEWEST
     before = np.inf
-    if not flat and min(dimensions) < _LOWEST:
+    if not projection.flat and min(dimensions) < _LOWEST:
         return ExactOvershoot(projection)
     while per_unit <= _MOST[0] and share_cells <= _MOST[1]:
-        table = _table(projection, per_unit, share_cells, 0 if flat else DEGREE)
+        table = _table(projection, per_unit, share_cells, 0 if projection.flat else DEGREE)
         # The points tested are close to where errors peak, hence the margin of 2.
         excess = max(table.value_error / VALUE_ERROR, table.slope_error / SLOPE_ERROR)
         if excess <= 0.5:
             return table
         # Refine in x while that helps, then in w.
-        if flat or excess > before / 2 or share_cells == _MOST[1]:
+        if projection.flat or excess > before / 2 or share_cells == _MOST[1]:
             per_unit *= 2
         else:
             share_cells *= 4
@@ -145,7 +144,7 @@ def _table(
     w = step * np.arange(cells + 1, dtype=np.float64)
     # Chebyshev points of every share cell, and the monomials of degree <= DEGREE through them.
     xi = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    edges = _share_edges(share_cells)
+    edges = share_edges(share_cells)
     x = edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2
     exact = fast_overshoot(projection, w[:, None], np.ravel(x))
     shape = (cells + 1, share_cells, degree + 1)
@@ -190,13 +189,13 @@ def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) ->
     return {"value_error": errors[0], "slope_error": max(errors[1:])}
 
 
-def _share_edges(cells: int) -> Floats:
+def share_edges(cells: int) -> Floats:
     """Return the ends of the share cells in x: y in equal parts, x = y^2 / (y^2 + (1 - y)^2)."""
     y = np.arange(cells + 1) / cells
     return y**2 / (y**2 + (1 - y) ** 2)
 
 
-def _share_cell(x: Any, cells: int) -> tuple[Any, Any, Any]:
+def find_share_cells(x: Any, cells: int) -> tuple[Any, Any, Any]:
     """Return the share cell of x, where it begins, and its width."""
     xp = array_namespace(x)
     first, second = xp.sqrt(x), xp.sqrt(1 - x)
