@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield.activations import GELU, Activation, Cosine, Erf, Sigmoid, Softplus, Tanh
-from meanfield.cosine_mean import CosineMean
+from meanfield.cosine_mean import CosineMean, tabulate_wave
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.overshoot_table import tabulate_overshoot
@@ -34,7 +34,7 @@ def by_integration(activation: Activation, offset: float, rho: float, dimension:
 
 def mean_of(activation: Activation, dimensions: tuple[float, ...]) -> OrbitMean:
     if isinstance(activation, Cosine):
-        return CosineMean(dimensions)
+        return CosineMean(tuple(tabulate_wave(each) for each in dimensions))
     assert isinstance(activation, Tanh | Erf | Sigmoid | Softplus | GELU)
     return SmoothMean(activation, tabulate_overshoot(dimensions))
 

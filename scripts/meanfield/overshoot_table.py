@@ -152,7 +152,7 @@ def _table(
         each.reshape(shape) * scale
         for each, scale in ((exact.value, 1), (exact.level, step), (exact.density, step**2))
     )
-    hermite = _hermite(value, slope, curve)
+    hermite = quintics(value, slope, curve)
     monomials = np.linalg.inv(np.vander(xi, increasing=True))
     coefficients = np.zeros((cells + 1, share_cells, degree + 1, 6))
     coefficients[:-1] = np.einsum("kp,wcpi->wcki", monomials, hermite)
@@ -160,7 +160,7 @@ def _table(
     return table._replace(**_errors(table, projection, edges))
 
 
-def _hermite(value: Floats, slope: Floats, curve: Floats) -> Floats:
+def quintics(value: Floats, slope: Floats, curve: Floats) -> Floats:
     """Coefficients (cells, ..., 6) in t of the quintics through values, slopes and curvatures."""
     c0, c1, c2 = value[:-1], slope[:-1], curve[:-1] / 2
     # What is left of the data at t = 1 after the quadratic from t = 0.

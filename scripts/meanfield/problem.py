@@ -12,7 +12,7 @@ import numpy as np
 
 from meanfield.activations import Cosine, Pieces
 from meanfield.bent_mean import BentMean
-from meanfield.cosine_mean import CosineMean
+from meanfield.cosine_mean import CosineMean, tabulate_wave
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
@@ -132,7 +132,7 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
 def _orbit_mean(activation: Any, spheres: tuple[float, ...], biased: bool) -> OrbitMean:
     """Return the orbit mean of a neuron on a product of spheres."""
     if isinstance(activation, Cosine):
-        return CosineMean(spheres)
+        return CosineMean(tuple(tabulate_wave(each) for each in spheres))
     if isinstance(activation, Pieces):
         return BentMean(activation, tabulate_overshoot(spheres))
     return tabulate_mean(activation, spheres, biased=biased)
