@@ -69,6 +69,8 @@ LAYERS = (
     ("laws", "neurons", "schedules", "special", "overshoot_table", "smooth_kernel", "units"),
     ("tabulated_kernel",),
     ("bent_kernel", "ridge_kernel"),
+    ("overshoot_plane",),
+    ("plane_kernel",),
     ("overshoot_kernel",),
     ("overshoot",),
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),

@@ -1,10 +1,14 @@
 """Tables of smooth neurons: their bounds, beside sums, direct integration and Monte Carlo."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from meanfield.activations import GELU, Erf, Sigmoid, Softplus, Tanh
+from meanfield.flow import solve
 from meanfield.laws import AnisotropicGaussians
+from meanfield.measure import Measure
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.overshoot_table import tabulate_overshoot
 from meanfield.problem import make_problem
@@ -130,6 +134,22 @@ def test_no_jump_between_the_cells() -> None:
     # The values meet at the ends of cells; the gradients within their errors.
     assert np.max(np.abs(np.diff(value, n=3, axis=0))) < VALUE_ERROR / 10
     assert np.max(np.abs(np.diff(gradient, n=3, axis=0))) < 4 * SLOPE_ERROR
+
+
+@pytest.mark.parametrize("neuron", [Perceptron(Tanh()), Ridge(Softplus())])
+def test_a_flow_loses_the_risk_it_dissipates(neuron: Perceptron | Ridge) -> None:
+    """The gradients are those of the tabulated features, and the flow that of the exact ones."""
+    problem = make_problem(LAW, neuron, 3)
+    assert isinstance(problem, SphereProblem)
+    assert isinstance(problem.mean, TabulatedMean)
+    omega = np.random.default_rng(5).uniform(0.1, 1.5, (12, len(problem.invariant_names)))
+    start, times = Measure(omega, np.full(12, 1 / 12)), [0.0, 0.5]
+    mean = SmoothMean(problem.mean.activation, tabulate_overshoot(LAW.spheres))
+    found = solve(problem, start, times, tolerance=1e-8)
+    exact = solve(replace(problem, mean=mean), start, times, tolerance=1e-8)
+    assert found.risk[-1] < found.risk[0] - 1e-3
+    assert np.max(np.abs(found.dissipation_error)) < 1e-8
+    np.testing.assert_allclose(found.omega, exact.omega, rtol=0, atol=1e-6)
 
 
 def test_low_spheres_are_left_exact() -> None:

@@ -74,6 +74,10 @@ def test_at_no_radius_the_neuron_is_its_activation() -> None:
         slope = neuron.activation.derivative(b)
         np.testing.assert_allclose(gradient[:, 0, 1], slope, rtol=0, atol=1e-7)
         np.testing.assert_array_equal(gradient[:, :, 2:], 0)
+        # Rounding over rho would show here.
+        omega[:, 2:] = 1e-13, 2e-13
+        slopes = problem_of(neuron).features_and_gradients(omega)[1][:, :, 2:]
+        np.testing.assert_allclose(slopes, 0, rtol=0, atol=1e-9)
 
 
 def test_nan_stays_nan() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from meanfield.host import on_host
 from meanfield.overshoot import Projection
 from meanfield.overshoot_kernel import fast_overshoot
+from meanfield.overshoot_plane import PlaneOvershoot, tabulate_plane
 
 Floats = NDArray[np.float64]
 
@@ -101,15 +102,15 @@ class ExactOvershoot:
         return found[0], found[1], found[2]
 
 
-MeanOvershoot = TabulatedOvershoot | ExactOvershoot
+MeanOvershoot = TabulatedOvershoot | PlaneOvershoot | ExactOvershoot
 
 
 @lru_cache(maxsize=16)  # 15 MB at most each
 def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
     """Tabulate the mean overshoot of a projection, if a table can keep its bounds.
 
-    Near |V| = sqrt(n) the density of V behaves as a power (n - 3) / 2, which no polynomial follows
-    when n is small: there the exact form is returned.
+    Near |V| = sqrt(n) the density of V behaves as a power (n - 3) / 2, which no polynomial in w
+    follows when n is small: there T is tabulated in a plane of angles, or left exact.
 
     Args:
         dimensions: those of `Projection`.
@@ -121,7 +122,7 @@ def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
     per_unit, share_cells = _FEWEST
     before = np.inf
     if not projection.flat and min(dimensions) < _LOWEST:
-        return ExactOvershoot(projection)
+        return _without_a_grid(projection)
     while per_unit <= _MOST[0] and share_cells <= _MOST[1]:
         table = _table(projection, per_unit, share_cells, 0 if projection.flat else DEGREE)
         # The points tested are close to where errors peak, hence the margin of 2.
@@ -134,7 +135,18 @@ def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
         else:
             share_cells *= 4
         before = excess
-    return ExactOvershoot(projection)
+    return _without_a_grid(projection)
+
+
+def _without_a_grid(projection: Projection) -> MeanOvershoot:
+    """Return T in the plane of angles, or exact: for one sphere, or where T_w has a logarithm.
+
+    On two circles it has one along a whole line, which would take thousands of cells.
+    """
+    n = projection.dimensions
+    if len(n) == 1 or np.isinf(n).any() or n == (2, 2):
+        return ExactOvershoot(projection)
+    return tabulate_plane(projection) or ExactOvershoot(projection)
 
 
 def _table(

@@ -16,7 +16,7 @@ from meanfield.cosine_mean import CosineMean, tabulate_wave
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
-from meanfield.overshoot_table import ExactOvershoot, tabulate_overshoot
+from meanfield.overshoot_table import TabulatedOvershoot, tabulate_overshoot
 from meanfield.ridge_problem import IsotropicRidge
 from meanfield.smooth_mean import SmoothMean, SmoothSphericalMean
 from meanfield.smooth_table import tabulate_mean
@@ -81,7 +81,9 @@ def is_quick(problem: Problem) -> bool:
     integrals of integrals.
     """
     mean = problem.mean if isinstance(problem, SphereProblem) else None
-    return not (isinstance(mean, SmoothMean) and isinstance(mean.mean_overshoot, ExactOvershoot))
+    return not (
+        isinstance(mean, SmoothMean) and not isinstance(mean.mean_overshoot, TabulatedOvershoot)
+    )
 
 
 def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "finite") -> Problem:
