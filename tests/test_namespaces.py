@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from meanfield import functionals
-from meanfield.activations import GELU, Cosine, LeakyReLU, PiecewiseLinear, ReLU
+from meanfield.activations import GELU, Cosine, Erf, LeakyReLU, PiecewiseLinear, ReLU
 from meanfield.arrays import Backend, to_backend
 from meanfield.empirical import make_empirical_problem
 from meanfield.flow import solve
@@ -20,11 +20,13 @@ from meanfield.problem import Problem, make_problem
 
 FALLS = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
 WIDE, LINE = AnisotropicGaussians(40, 12, 0.5), IsotropicGaussians(40, 0.5)
+LARGE = AnisotropicGaussians(320, 60, 0.5)
 PROBLEMS: dict[str, Problem] = {
     "sticky ridge": make_problem(LINE, Ridge(FALLS), 4),
     "ridge of one circle": make_problem(IsotropicGaussians(2, 0.5), Ridge(FALLS), 4),
     "leaky perceptron": make_problem(WIDE, Perceptron(LeakyReLU(0.3)), 3),
     "smooth perceptron": make_problem(LINE, Perceptron(GELU()), 3, dimension="infinite"),
+    "smooth perceptron of two spheres": make_problem(LARGE, Perceptron(Erf()), 2),
     "waves": make_problem(WIDE, Perceptron(Cosine()), 3),
     "no table": make_problem(AnisotropicGaussians(10, 3, 0.5), Perceptron(ReLU()), 2),
     "rows": make_empirical_problem(IsotropicGaussians(3, 0.5), Perceptron(ReLU()), 20),
@@ -71,7 +73,9 @@ def test_functionals(name: str, xp: ModuleType) -> None:
         np.testing.assert_allclose(to_host(found), expected, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["sticky ridge", "leaky perceptron", "rows"])
+@pytest.mark.parametrize(
+    "name", ["sticky ridge", "leaky perceptron", "smooth perceptron of two spheres", "rows"]
+)
 def test_the_flow(name: str, xp: ModuleType) -> None:
     problem = PROBLEMS[name]
     omega, mass = atoms(problem)

@@ -9,6 +9,7 @@ from meanfield.functionals import risk
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure
 from meanfield.neurons import Perceptron, Ridge
+from meanfield.overshoot_plane import SLOPE_ERROR
 from meanfield.problem import Dimension, make_problem
 from meanfield.sphere_problem import SphereProblem
 
@@ -182,9 +183,11 @@ def test_no_jump_where_the_scales_of_the_parts_change_order(informative: int) ->
     """
     law = AnisotropicGaussians(5 * informative, informative, 0.5)
     problem = problem_of(law, Perceptron(ReLU()), 1)
-    angle = np.linspace(0.02, np.pi / 2 - 0.02, 2001 if informative == 4 else 40_001)
+    angle = np.linspace(0.02, np.pi / 2 - 0.02, 40_001)
     ones = np.ones_like(angle)
     omega = np.stack([ones, -0.3 * ones, np.cos(angle), np.sin(angle)], axis=1)
     value, gradient = problem.features_and_gradients(omega)
     assert np.max(np.abs(np.diff(value, n=3, axis=0))) < 1e-9
-    assert np.max(np.abs(np.diff(gradient, n=3, axis=0))) < 1e-8
+    # A jump by twice the bound on slopes shows three times.
+    bound = 6 * SLOPE_ERROR if informative == 4 else 1e-8
+    assert np.max(np.abs(np.diff(gradient, n=3, axis=0))) < bound

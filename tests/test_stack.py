@@ -37,6 +37,7 @@ SWEEPS: dict[str, list[Problem]] = {
     "ridge of two radii": anisotropic(Ridge(RAMP)),
     "perceptron": anisotropic(Perceptron(LeakyReLU(0.3))),
     "smooth perceptron": isotropic(Perceptron(GELU()), dimension="infinite"),
+    "smooth perceptron of two radii": anisotropic(Perceptron(GELU()), 2),
     "waves": anisotropic(Perceptron(Cosine())),
     "rows": [
         make_empirical_problem(IsotropicGaussians(3, delta), Perceptron(ReLU()), 20)

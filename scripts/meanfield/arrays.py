@@ -94,7 +94,7 @@ def choose_backend(
 def to_backend(value: Value, backend: Backend) -> Value:
     """Return a problem, measure, table or array with all of its NumPy arrays moved to a device.
 
-    Data classes and named tuples are rebuilt around the arrays that they hold, at any depth; what
+    Data classes and tuples are rebuilt around the arrays that they hold, at any depth; what
     holds none is returned as it is, so that functions of NumPy alone stay on the host.
     """
     return value if backend.name == "cpu" else _moved(value, backend.xp)
@@ -119,12 +119,12 @@ def _moved(value: Any, xp: ModuleType) -> Any:
         if all(moved[name] is part for name, part in parts.items()):
             return value
         return dataclasses.replace(value, **moved)
-    if isinstance(value, tuple) and hasattr(value, "_make"):
+    if isinstance(value, tuple):
         moved_parts = [_moved(part, xp) for part in value]
         if all(new is old for new, old in zip(moved_parts, value, strict=True)):
             return value
         made: Any = type(value)
-        return made._make(moved_parts)
+        return made._make(moved_parts) if hasattr(value, "_make") else made(moved_parts)
     return value
 
 

@@ -74,11 +74,16 @@ class Projection:
         """Level w from which on T = 0, to rounding."""
         return float(min(np.sqrt(sum(self.dimensions)), FARTHEST))
 
+    @property
+    def flat(self) -> bool:
+        """Whether S does not depend on the share: one sphere, or two normal parts."""
+        return len(self.dimensions) == 1 or bool(np.isinf(self.dimensions).all())
+
     def overshoot(self, w: Floats, x: Floats) -> Overshoot:
         """Return T and its derivatives at levels w >= 0 and shares x in [0, 1], elementwise."""
         level, share = np.broadcast_arrays(np.asarray(w, float), np.asarray(x, float))
         flat = np.minimum(level.ravel(), 2 * FARTHEST), share.ravel()
-        if len(self.dimensions) == 1 or np.isinf(self.dimensions).all():
+        if self.flat:
             # A combination of normal variables is one, whatever the share.
             parts = [_one(flat[0], self.dimensions[0])]
         else:

@@ -19,8 +19,13 @@ njit = compiler(__file__)
 # Nodes in each part of the range of a sphere that is integrated over, and up to which dimension.
 _FEW, _MANY, _LOW = 32, 80, 12
 
+# On circles and on S^3 densities have roots at their ends, which may lie just beyond the end of a
+# part: there its nodes are graded.
+_STEEP = 4
+_CUTS = (0.0, 1e-5, 1e-3, 0.05, 0.95, 1.0 - 1e-3, 1.0 - 1e-5, 1.0)
 
-class _Sphere(NamedTuple):
+
+class Sphere(NamedTuple):
     """A sphere of dimension n: constants of its law, tails by the angle, and nodes for integrals.
 
     Attributes:
@@ -43,7 +48,7 @@ def fast_overshoot(projection: Projection, w: Floats, x: Floats) -> Overshoot:
     dimensions = projection.dimensions
     if len(dimensions) == 1 or np.isinf(dimensions).any():
         return projection.overshoot(w, x)
-    first, second = (_sphere(int(n)) for n in dimensions)
+    first, second = (compiled_sphere(int(n)) for n in dimensions)
     level, share = np.broadcast_arrays(np.asarray(w, np.float64), np.asarray(x, np.float64))
     results = np.empty((4, level.size))
     _fill(results, np.minimum(level.ravel(), 2 * FARTHEST), share.ravel(), first, second)
@@ -51,11 +56,12 @@ def fast_overshoot(projection: Projection, w: Floats, x: Floats) -> Overshoot:
 
 
 @cache
-def _sphere(dimension: int) -> _Sphere:
+def compiled_sphere(dimension: int) -> Sphere:
+    """Return the sphere of a dimension n >= 1, for compiled sums."""
     count = _FEW if dimension <= _LOW else _MANY
     nodes, weights = gauss_legendre(count)
     if dimension == 1:
-        return _Sphere(1, 0.0, np.zeros((2, 3)), 2 * nodes - 1, 2 * weights)
+        return Sphere(1, 0.0, np.zeros((2, 3)), 2 * nodes - 1, 2 * weights)
     peak = float(np.exp(-betaln(0.5, (dimension - 1) / 2)))
     angle = np.linspace(0, np.pi / 2, math.ceil(64 * np.sqrt(dimension)) + 1)
     step, cosine = angle[1], np.maximum(np.cos(angle), 0.0)
@@ -64,7 +70,7 @@ def _sphere(dimension: int) -> _Sphere:
         bend = peak * (dimension - 2) * cosine ** (dimension - 3) * np.sin(angle)
     first = -peak * cosine ** (dimension - 2)
     tails = np.stack([tail(np.sin(angle), dimension), step * first, step**2 * bend], axis=-1)
-    return _Sphere(dimension, peak / np.sqrt(dimension), tails, 2 * nodes - 1, 2 * weights)
+    return Sphere(dimension, peak / np.sqrt(dimension), tails, 2 * nodes - 1, 2 * weights)
 
 
 @njit
@@ -93,17 +99,24 @@ def _density(sphere: Any, u: float) -> float:
 def _fill(results: Any, levels: Any, shares: Any, first: Any, second: Any) -> None:
     """Fill in T, T_w, T_x and T_ww."""
     for i in range(levels.shape[0]):
-        part1, part2 = math.sqrt(shares[i]), math.sqrt(1.0 - shares[i])
-        if min(first.dimension, second.dimension) == 1:
-            over_first = second.dimension == 1
-        else:
-            over_first = part1 >= part2
-        if over_first:
-            value, level, share, density = _closed_over(levels[i], part1, part2, first, second)
-        else:
-            value, level, share, density = _closed_over(levels[i], part2, part1, second, first)
-            share = -share
+        value, level, share, density = overshoot_of_two(levels[i], shares[i], first, second)
         results[0, i], results[1, i], results[2, i], results[3, i] = value, level, share, density
+
+
+@njit
+def overshoot_of_two(
+    level: float, share: float, first: Any, second: Any
+) -> tuple[float, float, float, float]:
+    """T, T_w, T_x and T_ww at one level and share."""
+    part1, part2 = math.sqrt(share), math.sqrt(1.0 - share)
+    if min(first.dimension, second.dimension) == 1:
+        over_first = second.dimension == 1
+    else:
+        over_first = part1 >= part2
+    if over_first:
+        return _closed_over(level, part1, part2, first, second)
+    value, slope, turn, density = _closed_over(level, part2, part1, second, first)
+    return value, slope, -turn, density
 
 
 @njit
@@ -138,8 +151,14 @@ def _closed_over(
     # Where S > w begins to hold, and where it holds for sure.
     begins = max(-end, min(end, (w - large * root) / small)) if small > 0.0 else -end
     sure = max(-end, min(end, (w + large * root) / small)) if small > 0.0 else end
-    for piece in range(2):
-        left, right = (begins, sure) if piece == 0 else (sure, end)
+    parts = len(_CUTS) - 1 if min(big.dimension, little.dimension) <= _STEEP else 1
+    for piece in range(2 * parts):
+        left, right = (begins, sure) if piece < parts else (sure, end)
+        if parts > 1:
+            left, right = (
+                left + (right - left) * _CUTS[piece % parts],
+                left + (right - left) * _CUTS[piece % parts + 1],
+            )
         half = 0.5 * (right - left)
         if not half > 0.0:
             continue

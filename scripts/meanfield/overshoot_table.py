@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from meanfield.host import on_host
 from meanfield.overshoot import Projection
 from meanfield.overshoot_kernel import fast_overshoot
+from meanfield.overshoot_plane import PlaneOvershoot, tabulate_plane
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +65,7 @@ class TabulatedOvershoot(NamedTuple):
         position = xp.minimum(w * self.per_unit, xp.asarray(float(cells - 1)))
         cell = xp.floor(position)
         t = position - cell
-        share_cell, low, width = _share_cell(x, share_cells)
+        share_cell, low, width = find_share_cells(x, share_cells)
         xi = 2 * (x - low) / width - 1
         index = xp.astype(cell, xp.int64) * share_cells + share_cell
         table = xp.reshape(self.coefficients, (cells * share_cells, powers, 6))
@@ -101,15 +102,15 @@ class ExactOvershoot:
         return found[0], found[1], found[2]
 
 
-MeanOvershoot = TabulatedOvershoot | ExactOvershoot
+MeanOvershoot = TabulatedOvershoot | PlaneOvershoot | ExactOvershoot
 
 
 @lru_cache(maxsize=16)  # 15 MB at most each
 def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
     """Tabulate the mean overshoot of a projection, if a table can keep its bounds.
 
-    Near |V| = sqrt(n) the density of V behaves as a power (n - 3) / 2, which no polynomial follows
-    when n is small: there the exact form is returned.
+    Near |V| = sqrt(n) the density of V behaves as a power (n - 3) / 2, which no polynomial in w
+    follows when n is small: there T is tabulated in a plane of angles, or left exact.
 
     Args:
         dimensions: those of `Projection`.
@@ -118,24 +119,34 @@ def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
         A table whose errors were measured between its nodes, or the exact form.
     """
     projection = Projection(dimensions)
-    flat = len(dimensions) == 1 or bool(np.isinf(dimensions).all())
     per_unit, share_cells = _FEWEST
     before = np.inf
-    if not flat and min(dimensions) < _LOWEST:
-        return ExactOvershoot(projection)
+    if not projection.flat and min(dimensions) < _LOWEST:
+        return _without_a_grid(projection)
     while per_unit <= _MOST[0] and share_cells <= _MOST[1]:
-        table = _table(projection, per_unit, share_cells, 0 if flat else DEGREE)
+        table = _table(projection, per_unit, share_cells, 0 if projection.flat else DEGREE)
         # The points tested are close to where errors peak, hence the margin of 2.
         excess = max(table.value_error / VALUE_ERROR, table.slope_error / SLOPE_ERROR)
         if excess <= 0.5:
             return table
         # Refine in x while that helps, then in w.
-        if flat or excess > before / 2 or share_cells == _MOST[1]:
+        if projection.flat or excess > before / 2 or share_cells == _MOST[1]:
             per_unit *= 2
         else:
             share_cells *= 4
         before = excess
-    return ExactOvershoot(projection)
+    return _without_a_grid(projection)
+
+
+def _without_a_grid(projection: Projection) -> MeanOvershoot:
+    """Return T in the plane of angles, or exact: for one sphere, or where T_w has a logarithm.
+
+    On two circles it has one along a whole line, which would take thousands of cells.
+    """
+    n = projection.dimensions
+    if len(n) == 1 or np.isinf(n).any() or n == (2, 2):
+        return ExactOvershoot(projection)
+    return tabulate_plane(projection) or ExactOvershoot(projection)
 
 
 def _table(
@@ -147,7 +158,7 @@ def _table(
     w = step * np.arange(cells + 1, dtype=np.float64)
     # Chebyshev points of every share cell, and the monomials of degree <= DEGREE through them.
     xi = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    edges = _share_edges(share_cells)
+    edges = share_edges(share_cells)
     x = edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2
     exact = fast_overshoot(projection, w[:, None], np.ravel(x))
     shape = (cells + 1, share_cells, degree + 1)
@@ -155,7 +166,7 @@ def _table(
         each.reshape(shape) * scale
         for each, scale in ((exact.value, 1), (exact.level, step), (exact.density, step**2))
     )
-    hermite = _hermite(value, slope, curve)
+    hermite = quintics(value, slope, curve)
     monomials = np.linalg.inv(np.vander(xi, increasing=True))
     coefficients = np.zeros((cells + 1, share_cells, degree + 1, 6))
     coefficients[:-1] = np.einsum("kp,wcpi->wcki", monomials, hermite)
@@ -163,7 +174,7 @@ def _table(
     return table._replace(**_errors(table, projection, edges))
 
 
-def _hermite(value: Floats, slope: Floats, curve: Floats) -> Floats:
+def quintics(value: Floats, slope: Floats, curve: Floats) -> Floats:
     """Coefficients (cells, ..., 6) in t of the quintics through values, slopes and curvatures."""
     c0, c1, c2 = value[:-1], slope[:-1], curve[:-1] / 2
     # What is left of the data at t = 1 after the quadratic from t = 0.
@@ -192,13 +203,13 @@ def _errors(table: TabulatedOvershoot, projection: Projection, edges: Floats) ->
     return {"value_error": errors[0], "slope_error": max(errors[1:])}
 
 
-def _share_edges(cells: int) -> Floats:
+def share_edges(cells: int) -> Floats:
     """Return the ends of the share cells in x: y in equal parts, x = y^2 / (y^2 + (1 - y)^2)."""
     y = np.arange(cells + 1) / cells
     return y**2 / (y**2 + (1 - y) ** 2)
 
 
-def _share_cell(x: Any, cells: int) -> tuple[Any, Any, Any]:
+def find_share_cells(x: Any, cells: int) -> tuple[Any, Any, Any]:
     """Return the share cell of x, where it begins, and its width."""
     xp = array_namespace(x)
     first, second = xp.sqrt(x), xp.sqrt(1 - x)

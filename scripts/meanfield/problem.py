@@ -12,13 +12,14 @@ import numpy as np
 
 from meanfield.activations import Cosine, Pieces
 from meanfield.bent_mean import BentMean
-from meanfield.cosine_mean import CosineMean
+from meanfield.cosine_mean import CosineMean, tabulate_wave
 from meanfield.invariants import invariant_names
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
-from meanfield.overshoot_table import ExactOvershoot, tabulate_overshoot
+from meanfield.overshoot_table import TabulatedOvershoot, tabulate_overshoot
 from meanfield.ridge_problem import IsotropicRidge
 from meanfield.smooth_mean import SmoothMean, SmoothSphericalMean
+from meanfield.smooth_table import tabulate_mean
 from meanfield.special import RadialMean, SphericalMean, tabulate
 from meanfield.sphere_problem import SphereProblem
 from meanfield.units import OrbitMean
@@ -80,7 +81,9 @@ def is_quick(problem: Problem) -> bool:
     integrals of integrals.
     """
     mean = problem.mean if isinstance(problem, SphereProblem) else None
-    return not (isinstance(mean, SmoothMean) and isinstance(mean.mean_overshoot, ExactOvershoot))
+    return not (
+        isinstance(mean, SmoothMean) and not isinstance(mean.mean_overshoot, TabulatedOvershoot)
+    )
 
 
 def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "finite") -> Problem:
@@ -114,9 +117,9 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
     finite = dimension == "finite"
     labels, weights, invariants = law.nodes(nodes) if finite else law.limit_nodes()
     spheres = tuple(float(n) if finite else np.inf for n in law.spheres)
-    mean = _orbit_mean(neuron.activation, spheres)
-    if finite and len(spheres) == 1 and isinstance(neuron, Ridge):
-        radial = _radial_mean(mean, law.dimension)
+    biased = isinstance(neuron, Perceptron)
+    if finite and len(spheres) == 1 and not biased:
+        radial = _radial_mean(neuron.activation, law.dimension)
         if radial is not None:
             return IsotropicRidge(labels, weights, invariants[:, 0], tabulate(radial))
     units = np.sqrt(spheres) if finite else np.ones(len(spheres))
@@ -125,31 +128,32 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
         weights=weights,
         scales=invariants / units,
         units=units,
-        biased=isinstance(neuron, Perceptron),
+        biased=biased,
         invariant_names=invariant_names(law, neuron),
-        mean=mean,
+        mean=_orbit_mean(neuron.activation, spheres, biased),
     )
 
 
 @lru_cache(maxsize=16)
-def _orbit_mean(activation: Any, spheres: tuple[float, ...]) -> OrbitMean:
-    """Return the orbit mean of a neuron on a product of spheres.
+def _orbit_mean(activation: Any, spheres: tuple[float, ...], biased: bool) -> OrbitMean:
+    """Return the orbit mean of a neuron on a product of spheres."""
+    if isinstance(activation, Cosine):
+        return CosineMean(tuple(tabulate_wave(each) for each in spheres))
+    if isinstance(activation, Pieces):
+        return BentMean(activation, tabulate_overshoot(spheres))
+    return tabulate_mean(activation, spheres, biased=biased)
+
+
+@lru_cache(maxsize=16)
+def _radial_mean(activation: Any, dimension: int) -> RadialMean | None:
+    """Return the function g(r s) of ridges on one sphere, of which a table is the fastest.
 
     The last ones are kept: smooth means are equal only if they are the same, and a table of g is
     shared by equal ones alone (`special.tabulate`).
     """
     if isinstance(activation, Cosine):
-        return CosineMean(spheres)
-    overshoot = tabulate_overshoot(spheres)
+        return None
     if isinstance(activation, Pieces):
-        return BentMean(activation, overshoot)
-    return SmoothMean(activation, overshoot)
-
-
-def _radial_mean(mean: OrbitMean, dimension: int) -> RadialMean | None:
-    """Return the function g(r s) of ridges on one sphere where a table of it is the fastest."""
-    if isinstance(mean, BentMean):
-        return SphericalMean(mean.activation, dimension)
-    if isinstance(mean, SmoothMean):
-        return SmoothSphericalMean(mean, dimension)
-    return None
+        return SphericalMean(activation, dimension)
+    exact = SmoothMean(activation, tabulate_overshoot((float(dimension),)))
+    return SmoothSphericalMean(exact, dimension)

@@ -48,6 +48,38 @@ def _collapse(
 
 
 @njit
+def fill_smooth_grid(
+    means: Any, offsets: Any, rho: float, kind: int, reach: float, fixed: tuple[Any, Any], over: Any
+) -> None:
+    """Add to sigma(b) what makes it E sigma(b + rho S), for all b and x of one rho.
+
+    Args:
+        means: in and out, shape (b, x).
+        offsets: b, shape (b,).
+        rho: rho.
+        kind: number of the activation in KINDS.
+        reach: beyond which sigma'' vanishes.
+        fixed: the levels w of one halving, increasing, and their weights.
+        over: T there, shape (levels, x).
+    """
+    levels, masses = fixed
+    for j in range(offsets.shape[0]):
+        b, row = offsets[j], means[j]
+        for i in range(levels.shape[0]):
+            step = rho * levels[i]
+            if step > reach + abs(b):
+                break
+            bend = 0.0
+            for c in (b - step, b + step):
+                if abs(c) < reach:
+                    bend += curvature(kind, c)
+            if bend != 0.0:
+                jump, at = rho * rho * masses[i] * bend, over[i]
+                for m in range(row.shape[0]):
+                    row[m] += jump * at[m]
+
+
+@njit
 def fill_smooth_features(
     features: Any,
     gradients: Any,

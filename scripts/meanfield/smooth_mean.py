@@ -32,15 +32,28 @@ Smooth = Tanh | Erf | Sigmoid | Softplus | GELU
 
 _NODES = 16  # in a panel
 _HALVINGS = 6  # of these panels, for rho up to 20 or so; beyond, they are cut to where sigma bends
-_WIDEST_LEVEL = 3.0  # a panel, in units of rho: T bends as a normal density does
+WIDEST_LEVEL = 3.0  # a panel, in units of rho: T bends as a normal density does
 
 # Beyond which |c| sigma'' is below 1e-13, and how wide a panel resolves sigma'' to 1e-14.
-_REACH = {"Tanh": 16.5, "Erf": 6.0, "Sigmoid": 31.0, "Softplus": 31.0, "GELU": 8.5}
-_WIDEST = {"Tanh": 2.2, "Erf": 2.0, "Sigmoid": 4.4, "Softplus": 4.4, "GELU": 2.5}
+REACH = {"Tanh": 16.5, "Erf": 6.0, "Sigmoid": 31.0, "Softplus": 31.0, "GELU": 8.5}
+WIDEST = {"Tanh": 2.2, "Erf": 2.0, "Sigmoid": 4.4, "Softplus": 4.4, "GELU": 2.5}
+
+
+def behavior_far_out(activation: Smooth) -> Far:
+    """Return how E sigma(b + rho S) behaves as rho tends to infinity."""
+    low, high = activation.limits
+    # Those that grow have the asymptotes 0 and t.
+    return Far(0.0, 0.0, (low + high) / 2) if np.isfinite(high) else Far(1.0, 0.0, 0.0)
+
+
+def find_halvings(activation: Smooth, rho: float) -> int:
+    """Return how often the panels in w are halved for one rho, so that they resolve sigma."""
+    widest = WIDEST[type(activation).__name__]
+    return max(0, int(np.ceil(np.log2(WIDEST_LEVEL * rho / widest)))) if rho > 0 else 0
 
 
 class FixedNodes(NamedTuple):
-    """Panels in w of width <= _WIDEST_LEVEL, and the same halved 1, 2, ... times.
+    """Panels in w of width <= WIDEST_LEVEL, and the same halved 1, 2, ... times.
 
     Attributes:
         levels: nodes w, increasing within each halving, shape (n,).
@@ -82,9 +95,7 @@ class SmoothMean:
     @property
     def far(self) -> Far:
         """How E sigma(b + rho S) behaves as rho tends to infinity."""
-        low, high = self.activation.limits
-        # Those that grow have the asymptotes 0 and t.
-        return Far(0.0, 0.0, (low + high) / 2) if np.isfinite(high) else Far(1.0, 0.0, 0.0)
+        return behavior_far_out(self.activation)
 
     @cached_property
     def fixed_nodes(self) -> FixedNodes:
@@ -93,7 +104,7 @@ class SmoothMean:
         if not isinstance(table, TabulatedOvershoot):
             raise ValueError("fixed nodes need a table of T")
         nodes, weights = gauss_legendre(_NODES)
-        parts = int(np.ceil(table.reach / _WIDEST_LEVEL)) * 2 ** np.arange(_HALVINGS)
+        parts = int(np.ceil(table.reach / WIDEST_LEVEL)) * 2 ** np.arange(_HALVINGS)
         w = [table.reach * ((np.arange(n)[:, None] + nodes) / n).ravel() for n in parts]
         levels = np.concatenate(w)
         position = levels * table.per_unit
@@ -123,7 +134,7 @@ class SmoothMean:
             (amplitude, offset, base, slope, radii),
             np.ascontiguousarray(scales),
             KINDS.index(kind),
-            (_REACH[kind], _WIDEST[kind], _WIDEST_LEVEL),
+            (REACH[kind], WIDEST[kind], WIDEST_LEVEL),
             gauss_legendre(_NODES),
             self.fixed_nodes,
             table.coefficients,
@@ -137,13 +148,13 @@ class SmoothMean:
         rho, parts, x = directions(units, scales)
         offset = xp.broadcast_to(units.offset[..., None], rho.shape)
         value, in_offset, in_rho, in_share = (xp.zeros_like(rho) for _ in range(4))
-        reach, level = _REACH[kind], self.mean_overshoot.reach
+        reach, level = REACH[kind], self.mean_overshoot.reach
         safe = xp.where(rho > 0, rho, 1.0)
         for side in (-1.0, 1.0):
             far = side * xp.minimum(side * offset + rho * level, xp.asarray(reach))
             near = side * xp.maximum(side * offset, xp.asarray(-reach))
             length = xp.maximum(side * (far - near), xp.asarray(0.0))
-            widest = xp.minimum(_WIDEST_LEVEL * safe, xp.asarray(_WIDEST[kind]))
+            widest = xp.minimum(WIDEST_LEVEL * safe, xp.asarray(WIDEST[kind]))
             panels = max(1, int(xp.max(xp.ceil(length / widest))))
             for at in range(panels):
                 for node, weight in zip(*gauss_legendre(_NODES), strict=True):
@@ -203,8 +214,8 @@ class SmoothSphericalMean:
         steepness = float(scaled_moment(np.zeros(1), self.dimension)[0]) / self.dimension**0.5
         # As for knots: the second moment of sigma'' is that of the jumps.
         c, weights = gauss_legendre(400)
-        c = _REACH[kind] * (2 * c - 1)
-        second = 2 * _REACH[kind] * weights @ (c * c * self.orbit_mean.activation.curvature(c))
+        c = REACH[kind] * (2 * c - 1)
+        second = 2 * REACH[kind] * weights @ (c * c * self.orbit_mean.activation.curvature(c))
         return Asymptote(growth * steepness, middle, (self.dimension - 1) * steepness * second / 2)
 
     def _evaluate(self, z: ArrayLike, which: int) -> Floats:
