@@ -26,6 +26,9 @@ from meanfield.summaries import ASSUMPTIONS
 GROUPS = {"run_sgd": "sgd", "solve_dd": "dd", "minimize_risk": "statics"}
 """Group of the aggregate that holds the results of each stage."""
 
+PARAMETERS = ("theta", "theta_path")
+"""What stays in the runs' own files: it is most of them, and no figure of the measure needs it."""
+
 FAR = 10
 """Ratio of W1 distances from which on SGD is said to be far from its limit."""
 
@@ -41,7 +44,10 @@ def main(
 ) -> None:
     """Collect the runs by point and compare them."""
     files = {"run_sgd": run_sgd, "solve_dd": solve_dd, "minimize_risk": minimize_risk}
-    runs = {stage: {Path(path).stem: read(path) for path in files[stage]} for stage in files}
+    runs = {
+        stage: {Path(path).stem: read(path, without=PARAMETERS) for path in files[stage]}
+        for stage in files
+    }
     # Group -> point -> data set; a group holds the points that have one.
     groups: dict[str, dict[str, xr.Dataset]] = {
         group: {} for group in (*GROUPS.values(), "comparison")
@@ -74,13 +80,10 @@ def _merged(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _collected(run: xr.Dataset) -> xr.Dataset:
-    """Return what the aggregate takes of a run.
-
-    Parameters stay in the run's own file: they are most of it, and no figure of the measure needs
-    them. So do potentials at a list of Delta, which all points of a sweep would repeat.
-    """
-    repeated = [name for name in run.data_vars if {"delta", "radius"} <= set(run[name].dims)]
-    return run.drop_vars(["theta", "theta_path", *repeated], errors="ignore")
+    """Return a run without potentials at a list of Delta, which all points would repeat."""
+    return run.drop_vars(
+        [name for name in run.data_vars if {"delta", "radius"} <= set(run[name].dims)]
+    )
 
 
 def report(point: str, sgd: xr.Dataset, dd: xr.Dataset, comparison: xr.Dataset) -> None:

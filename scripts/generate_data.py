@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from meanfield.initial import make_initial
+from meanfield.large_arrays import Pieces
 from meanfield.laws import make_law
 from meanfield.random import TEST_SAMPLE
 from meanfield.sampling import sample
@@ -27,18 +28,28 @@ def main(*, settings: Mapping[str, Any], origin: Origin, data: str | Path) -> No
     law = make_law(settings["law"])
     sgd, seeds = settings["sgd"], settings["seeds"]
     initial = make_initial(settings["initial"])
-    theta = np.stack([initial.draw(seed, sgd["neurons"], law.dimension) for seed in seeds])
+    theta = ((k, initial.draw(seed, sgd["neurons"], law.dimension)) for k, seed in enumerate(seeds))
+    shape = len(seeds), sgd["neurons"], initial.parameters(law.dimension)
     # One test set for all seeds: differences between seeds are then differences of networks.
     samples = sample(law, TEST_SEED, 0, sgd["test_samples"], TEST_SAMPLE)
     dataset = xr.Dataset(
         {
-            "theta": (("seed", "neuron", "parameter"), theta),
             "x": (("sample", "coordinate"), samples.x),
             "y": ("sample", samples.y),
         },
         coords={"seed": np.asarray(seeds, dtype=np.uint64)},
     )
-    write(dataset, data, title="Initial weights and test set", origin=origin, backend="numpy")
+    write(
+        dataset,
+        data,
+        title="Initial weights and test set",
+        origin=origin,
+        backend="numpy",
+        # One seed's at a time; the conversion is the one that SGD would make.
+        large={
+            "theta": Pieces(("seed", "neuron", "parameter"), shape, sgd["precision"], theta),
+        },
+    )
     LOG.info(
         "drew %d initial weight matrices of %d neurons and %d test samples into %s",
         len(seeds),

@@ -10,6 +10,7 @@ backend is the same.
 
 import shutil
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,18 +19,19 @@ import numpy as np
 import xarray as xr
 
 from meanfield.arrays import choose_backend
-from meanfield.evaluation import RiskEstimate, TestSet
-from meanfield.invariants import invariant_names
+from meanfield.evaluation import TestSet
+from meanfield.large_arrays import read_rows
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
 from meanfield.neurons import make_neuron
 from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.progress import Progress
 from meanfield.schedules import make_schedule
 from meanfield.seeds import against_gpu, run_on_cpu, run_on_gpu
+from meanfield.sgd_results import as_dataset
 from meanfield.stage import LOG, run_stage
-from meanfield.store import Origin, read, read_rows, write
+from meanfield.store import Origin, read, write
 from meanfield.timeline import output_times, steps_at
-from meanfield.training import Setup, Trajectory
+from meanfield.training import Setup
 
 REDUCED_NODES = {1: 48, 2: 12}
 """Nodes per label and invariant for the reduced risk, by the number of invariants: converged, and
@@ -54,10 +56,9 @@ def main(
     setup = make_setup(settings, steps.tolist(), initial)
     seeds = settings["seeds"]
     chosen = choose_backend(backend, LOG.info, against=against_gpu(setup))
-    progress = Progress(len(seeds) * int(steps[-1]), LOG)
     folder = Path(runs).with_suffix(".checkpoints")
     run_seeds = run_on_cpu if chosen.name == "cpu" else run_on_gpu
-    try:
+    with closing(Progress(len(seeds) * int(steps[-1]), LOG)) as progress:
         trajectories = run_seeds(
             lambda seed: read_rows(data, "theta", setup.precision, seed=seed),
             seeds,
@@ -68,19 +69,15 @@ def main(
             threads=threads,
             log=LOG,
         )
-    finally:
-        progress.close()
-    names = invariant_names(setup.law, setup.neuron)
-    dataset = as_dataset(trajectories, outputs, setup.keep_theta).assign_coords(
-        seed=np.asarray(seeds, dtype=np.uint64), time=times, invariant=list(names)
-    )
+    dataset, large = as_dataset(trajectories, outputs, setup)
     write(
-        dataset,
+        dataset.assign_coords(seed=np.asarray(seeds, dtype=np.uint64), time=times),
         runs,
         title="One-pass SGD",
         origin=origin,
         backend="numba" if chosen.name == "cpu" else chosen.name,
         device=chosen.device,
+        large=large,
     )
     shutil.rmtree(folder, ignore_errors=True)  # partial files of killed runs included
     LOG.info(
@@ -115,27 +112,6 @@ def make_setup(settings: Mapping[str, Any], steps: list[int], initial: xr.Datase
         test_set=TestSet(initial.x.values, initial.y.values, s),
         keep_theta=sgd["store_path"],
     )
-
-
-def as_dataset(trajectories: list[Trajectory], outputs: np.ndarray, keep_theta: bool) -> xr.Dataset:
-    """Return the trajectories of all seeds, looked up at the output times."""
-    risks = np.stack([run.risks[outputs] for run in trajectories])
-    variables = {
-        "omega": (
-            ("seed", "time", "neuron", "invariant"),
-            np.stack([run.omega[outputs] for run in trajectories]),
-        ),
-        "theta": (("seed", "neuron", "parameter"), np.stack([run.theta for run in trajectories])),
-        "mean_square_residual": (
-            ("seed", "time"),
-            np.stack([run.mean_square_residual[outputs] for run in trajectories]),
-        ),
-        **{name: (("seed", "time"), risks[..., k]) for k, name in enumerate(RiskEstimate._fields)},
-    }
-    if keep_theta:
-        path = np.stack([run.theta_path[outputs] for run in trajectories])
-        variables["theta_path"] = (("seed", "time", "neuron", "parameter"), path)
-    return xr.Dataset(variables)
 
 
 if "snakemake" in globals():

@@ -27,6 +27,46 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
         assert found[name].dtype == np.asarray(value).dtype
 
 
+def test_parts_count_from_the_next_save_on(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "c.npz", "digest")
+    checkpoint.add({"risk": np.array([1.0, 2.0])})
+    checkpoint.save({"step": 1})
+    checkpoint.add({"risk": np.array([3.0])})  # the process is killed after this one
+    again = Checkpoint(checkpoint.path, "digest")
+    assert again.load() == {"step": 1}
+    assert [part.tolist() for part in again.records("risk")] == [[1.0, 2.0]]
+    again.add({"risk": np.array([3.0, 4.0])})
+    again.save({"step": 2})
+    found = Checkpoint(checkpoint.path, "digest")
+    assert found.load() == {"step": 2}
+    assert [part.tolist() for part in found.records("risk")] == [[1.0, 2.0], [3.0, 4.0]]
+    assert int(found.state("step")) == 2
+
+
+@pytest.mark.parametrize("harm", ["removed", "cut", "of another run"])
+def test_parts_are_discarded_with_the_state_if_one_of_them_is_harmed(
+    tmp_path: Path, harm: str
+) -> None:
+    checkpoint, part = Checkpoint(tmp_path / "c.npz", "digest"), tmp_path / "c.1.npz"
+    for number in range(3):
+        checkpoint.add({"risk": np.array([number])})
+    checkpoint.save(ARRAYS)
+    (tmp_path / "d.0.npz").touch()  # of another seed
+    if harm == "removed":
+        part.unlink()
+    elif harm == "cut":
+        part.write_bytes(part.read_bytes()[:-1])
+    else:
+        Checkpoint(tmp_path / "other.npz", "other").add({"risk": np.array([1])})
+        (tmp_path / "other.0.npz").replace(part)
+    assert checkpoint.load() is None
+    expected = "other settings" if harm == "of another run" else "cannot be read"
+    assert expected in checkpoint.discarded
+    assert [path.name for path in tmp_path.iterdir()] == ["d.0.npz"]
+    checkpoint.add({"risk": np.array([7])})
+    assert (tmp_path / "c.0.npz").exists()
+
+
 def test_another_run_s_file_is_discarded_with_a_reason(tmp_path: Path) -> None:
     Checkpoint(tmp_path / "c.npz", "old").save(ARRAYS)
     checkpoint = Checkpoint(tmp_path / "c.npz", "new")

@@ -44,7 +44,7 @@ def test_a_stage_gets_what_it_reads_and_no_more() -> None:
     point = points({})[0]
     data = stage_settings(point, "generate_data")
     assert set(data) == {"law", "initial", "sgd", "seeds"}
-    assert set(data["sgd"]) == {"neurons", "test_samples"}
+    assert set(data["sgd"]) == {"neurons", "precision", "test_samples"}
     run = stage_settings(point, "run_sgd")
     assert set(run) == {"law", "neuron", "initial", "time", "sgd", "seeds"}
     limit = stage_settings(point, "solve_dd")

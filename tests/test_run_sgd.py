@@ -23,8 +23,9 @@ from meanfield.schedules import Constant, Power
 from meanfield.seeds import run_all
 from meanfield.sgd.reference import Divergence
 from meanfield.store import Origin, read
-from meanfield.training import Stopped, Trajectory
-from run_sgd import as_dataset, make_setup
+from meanfield.training import Stopped
+from meanfield.trajectory import Trajectory
+from run_sgd import make_setup
 
 RIDGE: dict[str, Any] = {
     "law": {"kind": "isotropic_gaussians", "dimension": 6, "delta": 0.5},
@@ -121,22 +122,6 @@ def test_the_reason_is_raised_and_not_that_the_others_were_stopped() -> None:
 
     with pytest.raises(Divergence, match="step 39"):
         run_all(trajectory, [0, 1], 2, stop)
-
-
-def test_output_times_may_share_a_step() -> None:
-    run = Trajectory(
-        omega=np.arange(6.0).reshape(2, 3, 1),
-        risks=np.arange(10.0).reshape(2, 5),
-        mean_square_residual=np.array([np.nan, 0.5]),
-        theta_path=np.arange(12.0).reshape(2, 3, 2),
-        theta=np.ones((3, 2)),
-    )
-    dataset = as_dataset([run, run], np.array([0, 1, 1]), keep_theta=True)
-    assert dataset.omega.shape == (2, 3, 3, 1)
-    np.testing.assert_array_equal(dataset.risk[0], [0.0, 5.0, 5.0])
-    np.testing.assert_array_equal(dataset.fluctuation[0], [3.0, 8.0, 8.0])
-    np.testing.assert_array_equal(dataset.theta_path[0, 1], dataset.theta_path[0, 2])
-    assert "theta_path" not in as_dataset([run], np.array([0, 1]), keep_theta=False)
 
 
 @needs_compiler

@@ -1,16 +1,14 @@
 """Files say how they were made, appear whole or not at all, and are equal when results are."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from meanfield import store
 from meanfield.digests import settings_digest
-from meanfield.store import Origin, read, read_rows, read_tree, recorded_digest, stamp, write
+from meanfield.store import Origin, read, read_tree, recorded_digest, stamp, write
 
 ORIGIN = Origin("solve_dd", "trial", "base", {"a": [1, 0.5, None, True]}, "c0de", "d19e57")
 
@@ -78,29 +76,3 @@ def test_digest_of_other_files(tmp_path: Path) -> None:
     assert recorded_digest(tmp_path / "table.csv") == "abc123"
     assert recorded_digest(tmp_path / "bare.csv") is None
     assert recorded_digest(tmp_path / "cut.nc") is None
-
-
-def test_a_large_array_is_read_by_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_READ_AT_ONCE", 7)
-    theta = np.random.default_rng(0).normal(size=(2, 5, 3))
-    data = xr.Dataset({"theta": (("seed", "neuron", "parameter"), theta), "risk": ((), 1.0)})
-    write(data.assign_coords(seed=np.array([3, 2**64 - 1], np.uint64)), tmp_path / "a.nc",
-          title="Trial", origin=ORIGIN, backend="numpy")  # fmt: skip
-    rows = read_rows(tmp_path / "a.nc", "theta", "float32", seed=2**64 - 1)
-    np.testing.assert_array_equal(rows, theta[1].astype("float32"))
-    assert rows.dtype == np.float32
-    assert set(read(tmp_path / "a.nc", without=["theta"]).data_vars) == {"risk"}
-
-
-def test_several_threads_read_rows_at_once(tmp_path: Path) -> None:
-    theta = np.arange(8 * 50 * 4, dtype=float).reshape(8, 50, 4)
-    data = xr.Dataset(
-        {"theta": (("seed", "neuron", "parameter"), theta)}, coords={"seed": np.arange(8)}
-    )
-    write(data, tmp_path / "a.nc", title="Trial", origin=ORIGIN, backend="numpy")
-    with ThreadPoolExecutor(8) as pool:
-        read_all = pool.map(
-            lambda k: read_rows(tmp_path / "a.nc", "theta", "float64", seed=k % 8), range(160)
-        )
-        for k, rows in enumerate(read_all):
-            np.testing.assert_array_equal(rows, theta[k % 8])

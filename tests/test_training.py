@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,8 @@ from meanfield.progress import Progress
 from meanfield.random import TEST_SAMPLE
 from meanfield.sampling import sample
 from meanfield.schedules import Constant
-from meanfield.training import Setup, Stopped, Trajectory, train
+from meanfield.training import Setup, Stopped, look, train
+from trajectories import Arrays, check_same, whole
 
 LOG = logging.getLogger("test")
 LAW = IsotropicGaussians(8, 0.6)
@@ -34,9 +37,9 @@ NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
 STEPS = [0, 1, 32, 70, 75, 5000, 200_000, 900_001]
 
 
-def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Trajectory:
+def make_setup() -> Setup:
     samples = sample(LAW, 0, 0, 100, TEST_SAMPLE)
-    setup = Setup(
+    return Setup(
         neuron=NEURON,
         law=LAW,
         schedule=Constant(),
@@ -49,30 +52,34 @@ def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Trajecto
         test_set=TestSet(samples.x, samples.y, LAW.invariants(samples.x)),
         keep_theta=True,
     )
-    return train(
+
+
+def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Arrays:
+    run = train(
         lambda: Initial(Gaussian(0.8)).draw(seed, 40, 8),
         seed,
-        setup,
+        make_setup(),
         checkpoint=Checkpoint(folder / "seed.npz", f"{seed}"),
         progress=Progress(STEPS[-1], LOG),
         stop=stop or Event(),
         log=LOG,
     )
+    return whole(run)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Trajectory:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
     return run_once(tmp_path_factory.mktemp("undisturbed"))
 
 
-def test_killed_runs_end_with_the_same_bits(undisturbed: Trajectory, tmp_path: Path) -> None:
+def test_killed_runs_end_with_the_same_bits(undisturbed: Arrays, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import numpy as np\n"
         "from meanfield import training; training.CHECKPOINT_INTERVAL = 0.0\n"
         "from test_training import run_once\n"
         "print('ready', flush=True)\n"
         "result = run_once(Path(sys.argv[1]))\n"
-        "np.savez(sys.argv[2], **result._asdict())\n"
+        "np.savez(sys.argv[2], **result)\n"
     )
     path = os.pathsep.join([str(SCRIPTS), str(Path(__file__).parent)])
     output, checkpoint = tmp_path / "result.npz", tmp_path / "seed.npz"
@@ -98,12 +105,11 @@ def test_killed_runs_end_with_the_same_bits(undisturbed: Trajectory, tmp_path: P
         child.stdout.close()
     assert kills == 3
     with np.load(output) as found:
-        for name, expected in undisturbed._asdict().items():
-            np.testing.assert_array_equal(found[name], expected, err_msg=name)
+        check_same([dict(found)], [undisturbed])
 
 
 def test_a_finished_seed_is_not_run_again(
-    undisturbed: Trajectory,
+    undisturbed: Arrays,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -113,8 +119,7 @@ def test_a_finished_seed_is_not_run_again(
     with caplog.at_level(logging.INFO):
         again = run_once(tmp_path)
     assert caplog.messages == ["seed 5: was finished before"]
-    for name, expected in undisturbed._asdict().items():
-        np.testing.assert_array_equal(getattr(again, name), expected)
+    check_same([again], [undisturbed])
 
 
 def test_another_seed_s_checkpoint_is_not_used(
@@ -125,7 +130,7 @@ def test_another_seed_s_checkpoint_is_not_used(
     with caplog.at_level(logging.INFO):
         other = run_once(tmp_path, seed=6)
     assert "the checkpoint was discarded: it was made by other settings" in caplog.text
-    assert (other.theta != first.theta).any()
+    assert (other["final"] != first["final"]).any()
 
 
 def test_a_run_stops_when_told_to(tmp_path: Path) -> None:
@@ -135,12 +140,44 @@ def test_a_run_stops_when_told_to(tmp_path: Path) -> None:
         run_once(tmp_path, stop=stop)
 
 
-def test_what_a_trajectory_holds(undisturbed: Trajectory) -> None:
+def test_what_a_trajectory_holds(undisturbed: Arrays) -> None:
     count = len(STEPS)
-    assert undisturbed.omega.shape == (count, 40, 1)
-    assert undisturbed.risks.shape == (count, 5)
-    assert undisturbed.theta_path.shape == (count, 40, 8)
-    np.testing.assert_array_equal(undisturbed.theta_path[-1], undisturbed.theta)
-    assert np.isnan(undisturbed.mean_square_residual[0])
+    assert undisturbed["omega"].shape == (count, 40, 1)
+    assert undisturbed["risks"].shape == (count, 5)
+    assert undisturbed["theta"].shape == (count, 40, 8)
+    np.testing.assert_array_equal(undisturbed["theta"][-1], undisturbed["final"])
+    assert np.isnan(undisturbed["mean_square_residual"][0])
     # Over 700,000 steps the mean residual is the risk, but for the change of the network.
-    assert undisturbed.mean_square_residual[-1] == pytest.approx(undisturbed.risks[-1, 0], rel=0.3)
+    risk = undisturbed["risks"][-1, 0]
+    assert undisturbed["mean_square_residual"][-1] == pytest.approx(risk, rel=0.3)
+
+
+def test_a_snapshot_holds_the_parameters_only_where_they_are_kept() -> None:
+    setup, theta = make_setup(), np.ones((40, 8), np.float32)
+    assert look(setup, theta, 0.5).theta is theta
+    without = look(replace(setup, keep_theta=False), theta, 0.5).theta
+    assert without.shape == (0, 8)
+    assert not np.may_share_memory(without, theta)
+    assert without.base is None  # a view, though empty, would keep all of it in memory
+
+
+def test_a_checkpoint_costs_the_same_however_many_snapshots_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every snapshot is written once, and the state has none in it."""
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    sizes, states = [], []
+    write = Checkpoint._write
+
+    def spy(self: Checkpoint, path: Path, arrays: Any) -> None:
+        write(self, path, arrays)
+        if path == self.path:
+            states.append(path.stat().st_size)
+        else:
+            sizes.append(len(arrays["risks-0"]))
+
+    monkeypatch.setattr(Checkpoint, "_write", spy)
+    run_once(tmp_path)
+    assert sum(sizes) == len(STEPS)
+    assert len(sizes) > 3
+    assert states[-2] == states[0]

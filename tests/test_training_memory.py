@@ -57,7 +57,7 @@ def train(neurons: int) -> None:
             stop=Event(),
             log=log,
         )
-    assert trajectory.theta.shape == (neurons, DIMENSION)
+        assert trajectory.theta().shape == (neurons, DIMENSION)
 
 
 def peak() -> int:

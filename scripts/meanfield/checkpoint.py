@@ -1,7 +1,11 @@
-"""Checkpoints: the state of a run on disk, whole or not at all, and only for the same run."""
+"""Checkpoints: the state of a run on disk, whole or not at all, and only for the same run.
+
+What a run records on its way is no part of the state: it goes, once, into files of its own, so that
+a checkpoint late in a run costs what one early in it does.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -11,50 +15,96 @@ from numpy.typing import NDArray
 
 from meanfield.store import whole_file
 
+Values = Mapping[str, NDArray[Any] | int | float]
+
 
 class Checkpoint:
-    """One run's file, that a killed run is continued from.
+    """One run's files, that a killed run is continued from: its state, and its records in parts.
+
+    The state says how many parts belong to it. Parts that were written later are written again.
 
     Args:
-        path: the file.
+        path: the file of the state; `seed-1.npz` has the parts `seed-1.0.npz`, `seed-1.1.npz`, ...
         identity: what the run is made from (settings, code, inputs, seed); a file of another
             identity belongs to another run.
 
     Attributes:
-        path: the file.
-        discarded: why a file that was there could not be used; empty if it could, or there is none.
+        path: the file of the state.
+        discarded: why files that were there could not be used; empty if they could, or there are
+            none.
     """
 
     def __init__(self, path: str | Path, identity: str) -> None:
         self.path = Path(path)
         self.identity = identity
         self.discarded = ""
+        self._parts = 0
 
-    def save(self, arrays: Mapping[str, NDArray[Any] | int | float]) -> None:
-        """Replace the file; a kill at any moment leaves the old one or the new one whole."""
-        with whole_file(self.path) as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, identity=self.identity, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
+    def add(self, arrays: Values) -> None:
+        """Write the next part of the records; it counts from the next `save` on."""
+        self._write(self._part(self._parts), arrays)
+        self._parts += 1
+
+    def save(self, arrays: Values) -> None:
+        """Replace the state; a kill at any moment leaves the old one or the new one whole."""
+        self._write(self.path, {**arrays, "parts": self._parts})
 
     def load(self) -> dict[str, NDArray[Any]] | None:
         """Return what was saved, or None if there is nothing that this run can continue from."""
-        self.discarded = ""
+        self.discarded, self._parts = "", 0
+        if not self.path.exists():
+            return None
         try:
-            with np.load(self.path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except FileNotFoundError:
+            arrays = self._read(self.path)
+            parts = int(arrays.pop("parts"))
+            for number in range(parts):
+                self._read(self._part(number))  # a damaged one is to be found now, not at the end
+        except OtherRunError:
+            self._discard("it was made by other settings or other code")
             return None
         except (OSError, ValueError, EOFError, KeyError, RuntimeError, BadZipFile) as error:
             # RuntimeError: damage that looks like a feature of archives that Python lacks.
             self._discard(f"it cannot be read ({error})")
             return None
-        found = str(arrays.pop("identity", ""))
-        if found != self.identity:
-            self._discard("it was made by other settings or other code")
-            return None
+        self._parts = parts
+        return arrays
+
+    def state(self, name: str) -> NDArray[Any]:
+        """Return one array of the state."""
+        return _array(self.path, name)
+
+    def records(self, name: str) -> Iterator[NDArray[Any]]:
+        """Yield one array of every part, in the order in which they were added."""
+        for number in range(self._parts):
+            yield _array(self._part(number), name)
+
+    def _part(self, number: int) -> Path:
+        return self.path.with_suffix(f".{number}{self.path.suffix}")
+
+    def _write(self, path: Path, arrays: Values) -> None:
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, identity=self.identity, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self, path: Path) -> dict[str, NDArray[Any]]:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if str(arrays.pop("identity", "")) != self.identity:
+            raise OtherRunError(path)
         return arrays
 
     def _discard(self, reason: str) -> None:
         self.discarded = reason
         self.path.unlink(missing_ok=True)
+        for part in self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"):
+            part.unlink()
+
+
+def _array(path: Path, name: str) -> NDArray[Any]:
+    with np.load(path, allow_pickle=False) as stored:
+        return np.asarray(stored[name])
+
+
+class OtherRunError(Exception):
+    """A file belongs to another run."""

@@ -51,7 +51,9 @@ class Gaussian:
 
     def draw(self, seed: int, neurons: int, dimension: int, parameter: Parameter) -> Floats:
         """Draw the parameter of neurons 0, ..., N - 1, float64 (N, n)."""
-        return (self.scale / np.sqrt(dimension)) * _normals(seed, neurons, dimension, parameter)
+        values = _normals(seed, neurons, dimension, parameter)
+        values *= self.scale / np.sqrt(dimension)
+        return values
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,10 @@ class Initial:
         if (self.a is None) != (self.b is None):
             raise ValueError("expected laws of both a and b, or of neither")
 
+    def parameters(self, dimension: int) -> int:
+        """Return D, the number of parameters of a neuron with d inputs."""
+        return dimension if self.a is None else dimension + 2
+
     def draw(self, seed: int, neurons: int, dimension: int) -> Floats:
         """Draw the parameters of neurons 0, ..., N - 1.
 
@@ -208,11 +214,11 @@ class Initial:
         Returns:
             theta, float64 (N, D): the columns w_1 ... w_d, after a and b if they have laws.
         """
-        columns = [self.w.draw(seed, neurons, dimension, "w")]
-        if self.a is not None and self.b is not None:
-            first = [self.a.draw(seed, neurons, 1, "a"), self.b.draw(seed, neurons, 1, "b")]
-            columns = first + columns
-        return np.concatenate(columns, axis=1)
+        w = self.w.draw(seed, neurons, dimension, "w")
+        if self.a is None or self.b is None:
+            return w
+        first = [self.a.draw(seed, neurons, 1, "a"), self.b.draw(seed, neurons, 1, "b")]
+        return np.concatenate([*first, w], axis=1)
 
 
 _KINDS: dict[str, type[Gaussian] | type[Sphere] | type[Uniform] | type[Point]] = {

@@ -11,7 +11,14 @@ from meanfield.nested import ABSENT, lookup, with_value
 # that the stages before it read: its input differs wherever theirs did. The limit knows neither the
 # width, the step nor the seeds, but the schedule.
 STAGE_READS: dict[str, tuple[str, ...]] = {
-    "generate_data": ("law", "initial", "sgd.neurons", "sgd.test_samples", "seeds"),
+    "generate_data": (
+        "law",
+        "initial",
+        "sgd.neurons",
+        "sgd.precision",
+        "sgd.test_samples",
+        "seeds",
+    ),
     "run_sgd": ("law", "neuron", "initial", "time", "sgd", "seeds"),
     "solve_dd": ("law", "neuron", "initial", "time", "sgd.schedule", "dd"),
     "minimize_risk": ("law", "neuron", "statics"),

@@ -14,7 +14,8 @@ from meanfield.progress import Progress
 from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.together import train_in_batches
-from meanfield.training import Setup, Stopped, Trajectory, train
+from meanfield.training import Setup, Stopped, train
+from meanfield.trajectory import Trajectory
 
 InitialParameters = Callable[[int], NDArray[Any]]
 """Gives a seed's initial parameters (N, D)."""
@@ -57,8 +58,8 @@ def run_on_cpu(
     checkpoints = {
         seed: Checkpoint(folder / f"seed-{seed}.npz", f"{identity} {seed}") for seed in seeds
     }
-    known = {checkpoint.path.name for checkpoint in checkpoints.values()}
-    _remove_others(folder, known.__contains__, log)
+    known = {f"seed-{seed}" for seed in seeds}
+    _remove_others(folder, lambda name: name.partition(".")[0] in known, log)
     stop = Event()
 
     def trajectory(seed: int) -> Trajectory:

@@ -8,21 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from meanfield.digests import settings_digest
+from meanfield.large_arrays import Pieces, append
 from meanfield.provenance import cpu_device, git_commit, library_versions, processor
 
 DIGEST_ATTRIBUTE = "result_digest"
 """Name under which every file, of whatever format, carries the digest of all that made it."""
-
-_READ_AT_ONCE = 1_000_000
-"""Numbers of a large array that are read at once."""
 
 VARIABLES: dict[str, tuple[str, str]] = {
     # name: (long name, units); "1" is a pure number in CF. Times are step size times steps.
@@ -115,6 +110,7 @@ def write(
     origin: Origin,
     backend: str,
     device: str = "",
+    large: Mapping[str, Pieces] | None = None,
 ) -> None:
     """Write a data set with the record of how it was made, whole or not at all.
 
@@ -128,23 +124,32 @@ def write(
         origin: what it was made from.
         backend: what computed it, for example "numba", "numpy" or "cupy".
         device: on which device; empty for the CPU.
+        large: further variables of the root group.
 
     Raises:
         ValueError: a variable has no entry in `VARIABLES`.
     """
+    large = large or {}
     tree = data if isinstance(data, xr.DataTree) else xr.DataTree(data)
+    names = {str(name) for node in tree.subtree for name in node.variables}
+    if unknown := sorted(names.union(large) - VARIABLES.keys()):
+        raise ValueError(
+            f"{path}: no long name and units for variable {unknown[0]!r}; "
+            f"known: {', '.join(sorted(VARIABLES))}"
+        )
     for node in tree.subtree:
-        for name in node.variables:
-            if name not in VARIABLES:
-                raise ValueError(
-                    f"{path}: no long name and units for variable {name!r}; "
-                    f"known: {', '.join(sorted(VARIABLES))}"
-                )
-            long_name, units = VARIABLES[str(name)]
-            node[str(name)].attrs.update(long_name=long_name, units=units)
+        for name in map(str, node.variables):
+            node[name].attrs.update(_described(name))
     tree.attrs.update(_attributes(title, origin, backend, device or cpu_device()))
     with whole_file(path) as partial:
         tree.to_netcdf(partial, engine="netcdf4")
+        for name, variable in large.items():
+            append(partial, name, variable, _described(name))
+
+
+def _described(name: str) -> dict[str, str]:
+    long_name, units = VARIABLES[name]
+    return {"long_name": long_name, "units": units}
 
 
 @contextmanager
@@ -194,35 +199,6 @@ def read(path: str | Path, without: Sequence[str] = ()) -> xr.Dataset:
     """
     with xr.open_dataset(path, engine="netcdf4", drop_variables=list(without)) as dataset:
         return dataset.load()
-
-
-# HDF5 is not safe for threads: two that open a file at once end in errors, or the process.
-_ONE_READER = Lock()
-
-
-def read_rows(
-    path: str | Path, name: str, dtype: npt.DTypeLike, **labels: object
-) -> npt.NDArray[Any]:
-    """Read one large array, a few rows at a time, so that no other copy of it is made.
-
-    May be called from several threads.
-
-    Args:
-        path: the file.
-        name: name of the variable.
-        dtype: type of the result.
-        labels: dimension -> label of the entry that is wanted.
-
-    Returns:
-        The array, without the dimensions that labels were given for.
-    """
-    with _ONE_READER, xr.open_dataset(path, engine="netcdf4") as dataset:
-        stored = dataset[name].sel(labels)
-        rows = np.empty(stored.shape, dtype)
-        length = max(1, _READ_AT_ONCE // max(1, rows[:1].size))
-        for start in range(0, len(rows), length):
-            rows[start : start + length] = stored[start : start + length].values
-    return rows
 
 
 def read_tree(path: str | Path) -> xr.DataTree:

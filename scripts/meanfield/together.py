@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -13,7 +14,8 @@ from meanfield import training
 from meanfield.checkpoint import Checkpoint
 from meanfield.progress import Progress
 from meanfield.sgd.engine import State
-from meanfield.training import Recorder, Setup, Trajectory
+from meanfield.training import Setup, look
+from meanfield.trajectory import Records, Trajectory, is_finished
 
 Run = Callable[..., NDArray[Any]]
 """One-pass SGD of R networks in step, `meanfield.sgd.cuda.run`: the arguments of `engine.run`, with
@@ -94,7 +96,8 @@ def train_together(
         seeds: keys of the samples and the noise.
         setup: the rest of the run.
         run: runs all networks in step.
-        checkpoint: where the state goes every `training.CHECKPOINT_INTERVAL` seconds of work.
+        checkpoint: where the state goes every `training.CHECKPOINT_INTERVAL` seconds of work, and
+            the records.
         progress: is told of every step and every risk.
         threads: in which the networks are looked at.
         log: gets a line when the run continues an earlier one, or cannot.
@@ -106,17 +109,16 @@ def train_together(
         Divergence: the iterates are not finite.
     """
     count, last = len(seeds), setup.snapshot_steps[-1]
-    recorders = [Recorder(setup, lambda risk: progress.advance(0, risk.risk)) for _ in seeds]
+    records = Records(checkpoint)
     counted, start = 0, None
     arrays = checkpoint.load()
+    if arrays is not None and is_finished(arrays):
+        progress.resume(count * last)
+        log.info("all %d seeds: were finished before", count)
+        return records.trajectories(count)
     if arrays is not None:
-        for index, recorder in enumerate(recorders):
-            recorder.restore({name: arrays[name][index] for name in recorder.arrays()})
-        counted = last if "final" in arrays else int(arrays["step"])
+        counted = int(arrays["step"])
         progress.resume(count * counted)
-        if "final" in arrays:
-            log.info("all %d seeds: were finished before", count)
-            return _trajectories(recorders, arrays["final"])
         squares: Any = arrays["squares"]
         start = State(counted, arrays["theta"], squares, int(arrays["recorded"]))
         log.info("all %d seeds: continued from step %d", count, counted)
@@ -129,16 +131,18 @@ def train_together(
         progress.advance(count * (step - counted))
         counted = step
         if monotonic() - saved >= training.CHECKPOINT_INTERVAL:
-            checkpoint.save(state()._asdict() | _stacked(recorders))
+            records.save(state()._asdict())
             saved = monotonic()
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
 
         def record(step: int, theta: NDArray[Any], residuals: NDArray[Any]) -> None:
             means = [float(mean) for mean in residuals]
-            steps = [step] * count
-            for _ in pool.map(lambda look, *seen: look(*seen), recorders, steps, theta, means):
-                pass  # what a thread raised is raised here
+            # What a thread raised is raised here.
+            networks = list(pool.map(partial(look, setup), theta, means))
+            records.add(networks)
+            for snapshot in networks:
+                progress.advance(0, float(snapshot.risks[0]))
 
         theta = run(
             np.stack([theta0(seed) for seed in seeds]),
@@ -156,15 +160,4 @@ def train_together(
             pulse=pulse,
         )
     progress.advance(count * (last - counted))
-    checkpoint.save({"final": theta} | _stacked(recorders))
-    return _trajectories(recorders, theta)
-
-
-def _stacked(recorders: Sequence[Recorder]) -> dict[str, NDArray[Any]]:
-    """Return what all seeds recorded, for a checkpoint: seeds along the first axis."""
-    each = [recorder.arrays() for recorder in recorders]
-    return {name: np.stack([arrays[name] for arrays in each]) for name in each[0]}
-
-
-def _trajectories(recorders: Sequence[Recorder], theta: NDArray[Any]) -> list[Trajectory]:
-    return [recorder.trajectory(final) for recorder, final in zip(recorders, theta, strict=True)]
+    return records.finish(theta)

@@ -1,17 +1,17 @@
 """One seed's run of SGD: what is recorded on its way, and how it goes on after it was killed."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from threading import Event
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield.checkpoint import Checkpoint
-from meanfield.evaluation import RiskEstimate, TestSet, estimate_risk
+from meanfield.evaluation import TestSet, estimate_risk
 from meanfield.invariants import invariants
 from meanfield.laws import Law
 from meanfield.neurons import Neuron
@@ -21,11 +21,10 @@ from meanfield.schedules import Schedule
 from meanfield.sgd.engine import State, run
 from meanfield.sgd.prediction import network
 from meanfield.sgd.reference import Precision
+from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished
 
 CHECKPOINT_INTERVAL = 10.0
 """Seconds of work after which a checkpoint is written."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -52,68 +51,23 @@ class Setup:
     keep_theta: bool = False
 
 
-class Trajectory(NamedTuple):
-    """What a run leaves, at its T snapshots.
+def look(setup: Setup, theta: NDArray[Any], mean_square_residual: float) -> Snapshot:
+    """Return what is recorded of a network.
 
-    Attributes:
-        omega: invariants, shape (T, N, k).
-        risks: estimates of the risk and its parts, shape (T, 5), in the order of `RiskEstimate`.
-        mean_square_residual: mean of (y - yhat)^2 since the snapshot before, shape (T,).
-        theta_path: parameters at the snapshots, shape (T, N, D), or (0, N, D) if not kept.
-        theta: parameters at the end, shape (N, D).
+    Args:
+        setup: of the run.
+        theta: parameters, shape (N, D).
+        mean_square_residual: mean of (y - yhat)^2 since the snapshot before.
     """
-
-    omega: Floats
-    risks: Floats
-    mean_square_residual: Floats
-    theta_path: NDArray[Any]
-    theta: NDArray[Any]
-
-
-@dataclass
-class Recorder:
-    """Collects what a trajectory holds, snapshot by snapshot."""
-
-    setup: Setup
-    report: Callable[[RiskEstimate], None]
-    omega: list[Floats] = field(default_factory=list)
-    risks: list[Floats] = field(default_factory=list)
-    residual: list[float] = field(default_factory=list)
-    theta_path: list[NDArray[Any]] = field(default_factory=list)
-
-    def __call__(self, step: int, theta: NDArray[Any], mean_square_residual: float) -> None:
-        """Record one snapshot."""
-        setup = self.setup
-        omega = invariants(setup.law, setup.neuron, theta)
-        output = network(theta, setup.test_set.x, setup.neuron)
-        risk = estimate_risk(output, omega, setup.test_set, setup.problem)
-        self.omega.append(omega)
-        self.risks.append(np.array(risk))
-        self.residual.append(mean_square_residual)
-        if setup.keep_theta:
-            self.theta_path.append(theta)
-        self.report(risk)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all that was recorded, for a checkpoint."""
-        names = ("omega", "risks", "residual", "theta_path")
-        return {name: np.array(getattr(self, name)) for name in names}
-
-    def trajectory(self, theta: NDArray[Any]) -> Trajectory:
-        """Return all that was recorded, with the parameters at the end."""
-        return Trajectory(
-            np.array(self.omega),
-            np.array(self.risks),
-            np.array(self.residual),
-            np.array(self.theta_path).reshape(-1, *theta.shape),
-            theta,
-        )
-
-    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Take over what a checkpoint holds."""
-        self.omega, self.risks = list(arrays["omega"]), list(arrays["risks"])
-        self.residual = arrays["residual"].tolist()
-        self.theta_path = list(arrays["theta_path"])
+    omega = invariants(setup.law, setup.neuron, theta)
+    output = network(theta, setup.test_set.x, setup.neuron)
+    return Snapshot(
+        omega=omega,
+        risks=np.array(estimate_risk(output, omega, setup.test_set, setup.problem)),
+        mean_square_residual=np.array(mean_square_residual, np.float64),
+        # No view where none is kept: it would hold the parameters.
+        theta=theta if setup.keep_theta else np.empty((0, theta.shape[1]), theta.dtype),
+    )
 
 
 def train(
@@ -136,28 +90,26 @@ def train(
             once the run has begun.
         seed: key of the samples and the noise.
         setup: the rest of the run.
-        checkpoint: where the state goes every `CHECKPOINT_INTERVAL` seconds.
+        checkpoint: where the state goes every `CHECKPOINT_INTERVAL` seconds, and the records.
         progress: is told of every step and every risk.
         stop: when set, the run ends with `Stopped`.
         log: gets a line when the run continues an earlier one, or cannot.
 
     Returns:
-        The trajectory.
+        The trajectory, which is in the files of the checkpoint.
 
     Raises:
         Divergence: the iterates are not finite.
         Stopped: `stop` was set.
     """
-    recorder = Recorder(setup, lambda risk: progress.advance(0, risk.risk))
+    records = Records(checkpoint)
     counted = 0
     arrays = checkpoint.load()
-    if arrays is not None and "final" in arrays:
-        recorder.restore(arrays)
+    if arrays is not None and is_finished(arrays):
         progress.resume(setup.snapshot_steps[-1])
         log.info("seed %d: was finished before", seed)
-        return recorder.trajectory(arrays["final"])
+        return records.trajectories(1)[0]
     if arrays is not None:
-        recorder.restore(arrays)
         counted = int(arrays["step"])
         progress.resume(counted)
         log.info("seed %d: continued from step %d", seed, counted)
@@ -172,8 +124,13 @@ def train(
         progress.advance(step - counted)
         counted = step
         if monotonic() - saved >= CHECKPOINT_INTERVAL:
-            checkpoint.save(state()._asdict() | recorder.arrays())
+            records.save(state()._asdict())
             saved = monotonic()
+
+    def record(step: int, theta: NDArray[Any], mean_square_residual: float) -> None:
+        snapshot = look(setup, theta, mean_square_residual)
+        records.add([snapshot])
+        progress.advance(0, float(snapshot.risks[0]))
 
     # Named one by one: a call with ** would hold theta0 until it returned.
     theta = run(
@@ -187,14 +144,13 @@ def train(
         snapshot_steps=setup.snapshot_steps,
         seed=seed,
         precision=setup.precision,
-        record=recorder,
+        record=record,
         start=_take_state(arrays) if arrays else None,
         pulse=pulse,
     )
     progress.advance(setup.snapshot_steps[-1] - counted)
     # The other seeds may have long to go: a kill must not cost this one.
-    checkpoint.save({"final": theta} | recorder.arrays())
-    return recorder.trajectory(theta)
+    return records.finish([theta])[0]
 
 
 def _take_state(arrays: dict[str, NDArray[Any]]) -> State:
