@@ -60,7 +60,7 @@ def test_the_examples_are_of_every_kind():
     }
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example(case=CORNERS[0], neuron=NEURONS[0], steps=1)
 @example(case=CORNERS[1], neuron=NEURONS[3], steps=333)
 @example(case=CORNERS[2], neuron=NEURONS[1], steps=64)
@@ -80,7 +80,7 @@ def test_every_kernel_gives_the_iterates_of_the_reference(neuron):
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @example(case=CORNERS[1], neuron=NOISY_NEURONS[1], steps=70, beta=0.5)
 @given(
     case=EXAMPLES, neuron=st.sampled_from(NOISY_NEURONS), steps=st.integers(0, 40),
@@ -125,7 +125,7 @@ def test_float32_is_the_reference_to_rounding():
 SMOOTH = Perceptron(Tanh())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @example(case=CORNERS[1], neuron=SMOOTH, steps=333)
 @example(case=CORNERS[1], neuron=NEURONS[0], steps=333)
 @given(case=EXAMPLES, neuron=st.sampled_from([NEURONS[0], SMOOTH]), steps=st.integers(0, 150))
