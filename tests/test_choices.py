@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
 
@@ -13,7 +13,6 @@ SEEDS = st.integers(0, 2**64 - 1)
 STEPS = st.one_of(st.integers(0, 100), st.integers(2**32 - 40, 2**32 + 40), st.integers(0, 2**62))
 
 
-@settings(deadline=None)
 @given(SEEDS, STEPS, st.integers(1, 70), st.integers(1, 2**32 - 1), st.integers(0, 3))
 def test_compiled_indices_are_the_same(
     seed: int, step: int, count: int, bound: int, replica: int

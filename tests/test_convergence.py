@@ -73,7 +73,7 @@ def trained(case: Case, neurons: int, step: float, seed: int) -> Any:
     theta = make_initial(case.initial).draw(seed, neurons, case.law.dimension)
     return engine.run(
         theta, neuron=case.neuron, law=case.law, schedule=Constant(), step_size=step,
-        snapshot_steps=[round(case.time / step)], seed=seed, precision="float32",
+        snapshot_steps=[round(case.time / step)], seed=seed, precision="float64",
         record=lambda *_: None,
     )  # fmt: skip
 

@@ -108,7 +108,7 @@ RADII = st.one_of(st.just(0.0), st.floats(1e-3, 0.1), st.floats(0.1, 4.0))
 START = st.tuples(st.lists(RADII, min_size=3, max_size=3), st.floats(0.01, 0.9))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(START, min_size=2, max_size=4))
 def test_any_cones(drawn: list[tuple[list[float], float]]) -> None:
     """Light and heavy atoms are caught, held and let go, in any order and in any flow."""

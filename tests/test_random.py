@@ -36,7 +36,7 @@ def test_known_answers_of_random123(counter, key, answer):
     assert philox(counter, key) == answer
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(WORDS, min_size=4, max_size=4), st.lists(WORDS, min_size=2, max_size=2))
 def test_words_are_those_of_randomgen(counter, key):
     # randomgen advances its 128-bit counter before each call.
@@ -45,7 +45,7 @@ def test_words_are_those_of_randomgen(counter, key):
     assert philox(counter, key) == [int(word) for word in other.random_raw(4)]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SEEDS, st.integers(0, 2**58 - 1), st.integers(0, 5), st.integers(1, 3))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_compiled_normals_have_the_same_bits(dtype, seed, block, stream, calls):
@@ -56,7 +56,7 @@ def test_compiled_normals_have_the_same_bits(dtype, seed, block, stream, calls):
     assert np.array_equal(out.T.astype(np.float32).view(np.int32), expected.view(np.int32))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SEEDS, st.integers(0, 2**58 - 1))
 def test_compiled_labels_are_the_same(seed, block):
     out = np.empty(32)
@@ -64,7 +64,7 @@ def test_compiled_labels_are_the_same(seed, block):
     assert np.array_equal(out, labels(seed, LABEL, 32 * block, 32))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**33), st.integers(0, 9), st.integers(1, 9), st.integers(0, 2**24 - 1))
 def test_any_step_can_be_drawn_alone(first, skip, dimension, replica):
     together = normals(1, SAMPLE, first, 12, dimension, replica)

@@ -69,7 +69,7 @@ def test_rows_of_a_data_set_are_drawn_with_replacement():
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: type(law).__name__)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**64 - 1),
     step=st.one_of(st.integers(0, 2100), st.integers(2**32 - 9, 2**32 + 9), st.integers(0, 2**60)),

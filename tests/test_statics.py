@@ -121,7 +121,7 @@ def test_a_larger_box_of_output_weights_never_does_worse() -> None:
 
 
 @pytest.mark.parametrize(("problem", "domain"), [PROBLEMS[1], PROBLEMS[4], PROBLEMS[5]])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), spread=st.floats(0.02, 1.0))
 def test_no_measure_is_below_the_bound(
     problem: Any, domain: Domain, seed: int, spread: float

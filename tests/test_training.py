@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,7 +27,7 @@ from meanfield.progress import Progress
 from meanfield.random import TEST_SAMPLE
 from meanfield.sampling import sample
 from meanfield.schedules import Constant
-from meanfield.training import Setup, Stopped, train
+from meanfield.training import Setup, Stopped, look, train
 from trajectories import Arrays, check_same, whole
 
 LOG = logging.getLogger("test")
@@ -36,9 +37,9 @@ NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
 STEPS = [0, 1, 32, 70, 75, 5000, 200_000, 900_001]
 
 
-def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Arrays:
+def make_setup() -> Setup:
     samples = sample(LAW, 0, 0, 100, TEST_SAMPLE)
-    setup = Setup(
+    return Setup(
         neuron=NEURON,
         law=LAW,
         schedule=Constant(),
@@ -51,10 +52,13 @@ def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Arrays:
         test_set=TestSet(samples.x, samples.y, LAW.invariants(samples.x)),
         keep_theta=True,
     )
+
+
+def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Arrays:
     run = train(
         lambda: Initial(Gaussian(0.8)).draw(seed, 40, 8),
         seed,
-        setup,
+        make_setup(),
         checkpoint=Checkpoint(folder / "seed.npz", f"{seed}"),
         progress=Progress(STEPS[-1], LOG),
         stop=stop or Event(),
@@ -146,6 +150,15 @@ def test_what_a_trajectory_holds(undisturbed: Arrays) -> None:
     # Over 700,000 steps the mean residual is the risk, but for the change of the network.
     risk = undisturbed["risks"][-1, 0]
     assert undisturbed["mean_square_residual"][-1] == pytest.approx(risk, rel=0.3)
+
+
+def test_a_snapshot_holds_the_parameters_only_where_they_are_kept() -> None:
+    setup, theta = make_setup(), np.ones((40, 8), np.float32)
+    assert look(setup, theta, 0.5).theta is theta
+    without = look(replace(setup, keep_theta=False), theta, 0.5).theta
+    assert without.shape == (0, 8)
+    assert not np.may_share_memory(without, theta)
+    assert without.base is None  # a view, though empty, would keep all of it in memory
 
 
 def test_a_checkpoint_costs_the_same_however_many_snapshots_came_before(

@@ -1,10 +1,8 @@
-"""The workflow on the quick configuration, in a copy of the project, by its own commands."""
+"""A finished workflow: what runs again, to what bits, and what the audit says."""
 
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,91 +12,27 @@ import yaml
 
 from meanfield.arrays import GpuError, choose_backend
 from meanfield.store import read, read_tree
+from quick_project import (
+    QUICK,
+    edit,
+    override,
+    planned,
+    quick_figure_1,
+    result,
+    run,
+    snakemake,
+    target,
+)
 
-ROOT = Path(__file__).parents[1]
-QUICK = ("--configfile", "config/quick.yaml")
 AFTER_SGD = {"run_sgd", "aggregate_runs", "plot_figure_1", "render_film"}
 AFTER_DD = {"solve_dd", "aggregate_runs", "plot_figure_1", "render_film"}
-
-
-def copy_project(target: Path) -> Path:
-    """Copy what the workflow consists of, and no results."""
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("config", "envs", "profiles", "scripts", "workflow"):
-        shutil.copytree(ROOT / name, target / name, ignore=ignored)
-    shutil.copy2(ROOT / "Snakefile", target)
-    return target
-
-
-def snakemake(project: Path, *arguments: str, python: str = sys.executable) -> tuple[int, str]:
-    """Run snakemake in the project; return its status and all that it printed."""
-    done = subprocess.run(
-        [python, "-m", "snakemake", *arguments],
-        cwd=project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
-def run(project: Path, *targets: str) -> str:
-    status, output = snakemake(project, *QUICK, "--cores", "2", *targets)
-    assert status == 0, output
-    return output
-
-
-def planned(project: Path, *targets: str) -> set[str]:
-    """Return the rules that would run."""
-    status, output = snakemake(project, *QUICK, "-n", *targets)
-    assert status == 0, output
-    table = re.search(r"Job stats:\n(.*?)\ntotal", output, re.DOTALL)
-    if table is None:
-        assert "Nothing to be done" in output, output
-        return set()
-    return set(re.findall(r"^(\w+) +\d+$", table.group(1), re.MULTILINE)) - {"all", "figure_1"}
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {path}"
-    path.write_text(text.replace(old, new))
-
-
-def only_figure_1(project: Path) -> None:
-    """Leave the other experiments out of the quick configuration."""
-    path = project / "config/quick.yaml"
-    quick = yaml.safe_load(path.read_text())
-    quick["overrides"] = {"figure_1": quick["overrides"]["figure_1"]}
-    path.write_text(yaml.safe_dump(quick))
-
-
-def override(project: Path, key: str, value: object) -> None:
-    """Set one key of the quick configuration's figure_1."""
-    path = project / "config/quick.yaml"
-    quick = yaml.safe_load(path.read_text())
-    section = quick["overrides"]["figure_1"]
-    *above, last = key.split(".")
-    for part in above:
-        section = section.setdefault(part, {})
-    section[last] = value
-    path.write_text(yaml.safe_dump(quick))
-
-
-def result(project: Path, stage: str) -> Path:
-    return project / f"results/quick/runs/figure_1/{stage}/base.nc"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a folder with a finished project and a copy of it to start each test from."""
     folder = tmp_path_factory.mktemp("workflow")
-    project = copy_project(folder / "project")
-    edit(project / "config/config.yaml", "[pdf, svg, png]", "[png]")  # the others take seconds
-    edit(project / "config/config.yaml", "experiments: all", "experiments: [figure_1]")
-    only_figure_1(project)
-    override(project, "time.curve_points", 5)
+    project = quick_figure_1(folder / "project")
     with pytest.MonkeyPatch.context() as patch:
         # Machine code depends on the path of its source: one path and one cache for all tests.
         patch.setenv("MEANFIELD_NUMBA_CACHE", str(folder / "numba"))
@@ -155,7 +89,7 @@ def test_editing_a_kernel_changes_compiled_code(project: Path) -> None:
     edit(project / "scripts/meanfield/random.py", "LABEL = 2", "LABEL = 7")
     # The limit of a data law without symmetry draws from it, so solve_dd imports the module too.
     assert planned(project) == {"generate_data", "solve_dd"} | AFTER_SGD
-    run(project)
+    run(project, target(project, "run_sgd"))
     after = read(result(project, "run_sgd"))
     assert (after.theta.values != before.theta.values).any()
     assert (after.omega.isel(time=0).values == before.omega.isel(time=0).values).all()
@@ -174,17 +108,17 @@ def test_step_size_reruns_sgd_and_not_the_limit_there_and_back(project: Path) ->
     step_size = original["overrides"]["figure_1"]["sgd"]["step_size"]
     override(project, "sgd.step_size", 2 * float(step_size))
     assert planned(project) == AFTER_SGD
-    run(project)
+    run(project, target(project, "run_sgd"))
     assert result(project, "run_sgd").read_bytes() != before
     override(project, "sgd.step_size", step_size)
     assert planned(project) == AFTER_SGD
-    run(project)
+    run(project, target(project, "run_sgd"))
     assert result(project, "run_sgd").read_bytes() == before  # the same bits again
 
 
 def test_forced_stage_gives_the_same_bits(project: Path) -> None:
     before = result(project, "solve_dd").read_bytes()
-    run(project, "--forcerun", "solve_dd")
+    run(project, target(project, "solve_dd"), "--forcerun", "solve_dd")
     assert result(project, "solve_dd").read_bytes() == before
 
 
@@ -252,23 +186,6 @@ def test_a_sweep_over_width_is_gathered_and_drawn(project: Path) -> None:
     assert [p["settings"]["run_sgd"]["sgd"]["neurons"] for p in settings["points"]] == [40, 56]
 
 
-def test_an_experiment_of_theory_alone(project: Path) -> None:
-    """Without SGD, times or a start: minima along a list of Delta, in one job."""
-    text = (project / "config/experiments/figure_1.yaml").read_text()
-    absent = ("initial", "time", "sgd", "dd", "figure", "film")
-    settings = yaml.safe_load(text) | dict.fromkeys(absent)
-    settings["statics"] = {"deltas": {"start": 0.2, "stop": 0.8, "count": 3}}
-    (project / "config/experiments/theory.yaml").write_text(yaml.safe_dump(settings))
-    edit(project / "config/config.yaml", "[figure_1]", "[figure_1, theory]")
-    assert planned(project, "theory") - {"theory"} == {"minimize_risk", "aggregate_runs"}
-    run(project, "theory")
-    tree = read_tree(project / "results/quick/theory.nc")
-    assert list(tree.children) == ["statics"]
-    found = tree["statics"].sel(point="base")
-    np.testing.assert_allclose(found.risk_min, [0.39514, 0.03089, 0.00310], atol=5.1e-6)
-    assert planned(project) == set()
-
-
 def test_sgd_is_as_close_to_its_limit_as_independent_draws(project: Path) -> None:
     """The criterion of Figure 1 at toy size: the mean over seeds, at every snapshot."""
     comparison = read_tree(project / "results/quick/figure_1.nc")["comparison"].to_dataset()
@@ -286,8 +203,7 @@ def test_an_edit_during_the_run_is_noticed(project: Path) -> None:
         "    with open('scripts/meanfield/flow.py', 'a') as file:\n"
         "        file.write('EDITED = 1\\n')",
     )
-    target = str(result(project, "solve_dd").relative_to(project))
-    status, output = snakemake(project, target, *QUICK, "--cores", "1")
+    status, output = snakemake(project, target(project, "solve_dd"), *QUICK, "--cores", "1")
     assert status != 0
     assert "was edited while the workflow ran" in output
     assert not result(project, "solve_dd").exists()
@@ -303,67 +219,6 @@ def test_a_sweep_over_the_step_size_shares_one_limit(project: Path) -> None:
     assert "generate_data" not in counts
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "expected"),
-    [
-        (
-            "config/quick.yaml",
-            "neurons: 200",
-            "neurones: 200",
-            ["overrides.figure_1.sgd.neurones", "did you mean 'neurons'"],
-        ),
-        ("config/quick.yaml", "neurons: 200", "neurons: 0", ["sgd.neurons", "0", "at least 1"]),
-        ("config/experiments/figure_1.yaml", "kind: ridge", "kind: rigde", ["rigde", "ridge"]),
-        ("config/experiments/figure_1.yaml", "dimension: 40", "dimension: [40", ["line"]),
-        ("config/experiments/figure_1.yaml", "[0.5, 1.5]", "[1.5, 0.5]", ["knots[1]", "0.5"]),
-        ("config/experiments/figure_1.yaml", "delta: 0.8", "delta: 1", ["law.delta", "< 1"]),
-        ("config/experiments/figure_1.yaml", "8, 10]", "8, 11]", ["snapshots", "11", "horizon"]),
-        ("config/config.yaml", "[png]", "[png", ["line", "config.yaml"]),
-    ],
-)
-def test_bad_input_is_one_clear_error_before_any_job(
-    project: Path, file: str, old: str, new: str, expected: list[str]
-) -> None:
-    edit(project / file, old, new)
-    before = {path: path.stat().st_mtime_ns for path in (project / "results").rglob("*")}
-    status, output = snakemake(project, *QUICK, "--cores", "1")
-    assert status != 0
-    assert Path(file).name in output
-    for text in expected:
-        assert text in output
-    assert "Traceback" not in output
-    assert "rule " not in output
-    assert {path: path.stat().st_mtime_ns for path in (project / "results").rglob("*")} == before
-
-
-def test_experiment_named_like_a_rule_is_refused(project: Path) -> None:
-    experiments = project / "config/experiments"
-    shutil.copy(experiments / "figure_1.yaml", experiments / "audit.yaml")
-    status, output = snakemake(project, *QUICK, "-n")
-    assert status != 0
-    assert "audit" in output
-    assert "audit.yaml" in output
-
-
-def test_two_experiments_of_one_name_are_refused(project: Path) -> None:
-    experiments = project / "config/experiments"
-    shutil.copy(experiments / "figure_1.yaml", experiments / "figure_1.yml")
-    status, output = snakemake(project, *QUICK, "-n")
-    assert status != 0
-    assert "figure_1.yaml" in output
-    assert "figure_1.yml" in output
-
-
-def test_interpreter_path_with_a_space_is_refused(project: Path, tmp_path: Path) -> None:
-    if sys.prefix == sys.base_prefix:
-        pytest.skip("needs to run in a virtual environment, to reach it by another path")
-    environment = tmp_path / "with space"
-    environment.symlink_to(sys.prefix)
-    status, output = snakemake(project, *QUICK, "-n", python=str(environment / "bin/python"))
-    assert status != 0
-    assert "contains a space" in output
-
-
 def test_diverging_run_says_where_and_what_to_lower_and_writes_nothing(project: Path) -> None:
     old = result(project, "run_sgd")
     override(project, "neuron.activation.right_slope", 50.0)
@@ -371,7 +226,7 @@ def test_diverging_run_says_where_and_what_to_lower_and_writes_nothing(project: 
     override(project, "time", {"horizon": 100, "snapshots": [0, 100], "curve_points": 2})
     override(project, "figure", None)
     override(project, "film", None)
-    status, output = snakemake(project, str(old.relative_to(project)), *QUICK, "--cores", "1")
+    status, output = snakemake(project, target(project, "run_sgd"), *QUICK, "--cores", "1")
     assert status != 0
     assert re.search(r"Divergence: .*step \d+", output)
     assert "sgd.step_size" in output
@@ -401,14 +256,3 @@ def test_another_backend_makes_nothing_stale_and_a_missing_gpu_is_an_error(proje
         assert again.attrs["backend"] == "cupy"
         assert again.attrs["device"].startswith("GPU")
         np.testing.assert_allclose(again.risk, sgd.risk, rtol=1e-2)
-
-
-def test_rules_are_documented_and_lint_is_clean(project: Path) -> None:
-    status, output = snakemake(project, "--list-rules")
-    assert status == 0
-    rules = {path.stem for path in (project / "workflow/rules").glob("*.smk")}
-    rules = rules - {"common", "plan"} | {"all", "figure_1"}
-    for rule in rules:
-        assert re.search(rf"^{rule} \(\w.*\.\)$", output, re.MULTILINE), f"{rule} has no docstring"
-    status, output = snakemake(project, "--lint")
-    assert status == 0, output

@@ -21,7 +21,7 @@ BLOCK = 8
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: type(law).__name__)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**64 - 1),
     block=st.one_of(

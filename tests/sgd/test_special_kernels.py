@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from compiled_curves import PRECISIONS, SMOOTH, evaluated
-from meanfield.activations import GELU, Cosine, Erf, LeakyReLU, PiecewiseLinear, ReLU
+from meanfield.activations import ACTIVATIONS, GELU, Cosine, Erf, LeakyReLU, PiecewiseLinear, ReLU
 from meanfield.sgd.activation_kernels import compiled_activation
 
 PIECEWISE = (ReLU(), LeakyReLU(-0.25), PiecewiseLinear((-1.0, 0.5, 1.5), (1.0, -2.0, 7.0), 2.0))
+
+
+def test_every_activation_is_here():
+    assert {type(activation) for activation in SMOOTH + PIECEWISE} == set(ACTIVATIONS.values())
 
 
 def points(precision):
