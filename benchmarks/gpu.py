@@ -6,6 +6,7 @@
     python benchmarks/gpu.py --part speed        # µs a step, beside JAX, PyTorch and plain CuPy
     python benchmarks/gpu.py --part tests        # the test suite
     python benchmarks/gpu.py --part figures      # all figures by Snakemake, SGD on the GPU
+    python benchmarks/gpu.py --part sweep        # the same, each sweep trained in one launch
     python benchmarks/gpu.py --plot FILE         # the figure again, from a file
 
 Out, in benchmarks/results: gpu-<device>-<date>.json, to which each part adds itself, and a figure
@@ -16,6 +17,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -26,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 RESULTS = ROOT / "benchmarks" / "results"
 LIBRARIES = ("numpy", "scipy", "numba", "cupy-cuda12x", "jax", "torch")
-PARTS = ("agreement", "sanitize", "speed", "tests", "figures")
+PARTS = ("agreement", "sanitize", "speed", "tests", "figures", "sweep")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -56,31 +58,40 @@ def tests(given: argparse.Namespace) -> dict[str, Any]:
     return found | {"ok": found["status"] == 0}
 
 
-def figures(given: argparse.Namespace) -> dict[str, Any]:
-    """Make all figures from nothing; return the time, and the part of it that was SGD."""
+def figures(given: argparse.Namespace, batch: str) -> dict[str, Any]:
+    """Make all figures from nothing; return the time, and the part of it that was SGD.
+
+    Args:
+        given: the command line.
+        batch: "point" or "sweep", what is trained at once.
+    """
     from benchmarks.gpu_checks import call
     from meanfield.store import read
 
-    results = Path("results") / "gpu_benchmark"
+    results = Path("results") / "gpu_benchmark" / batch
+    shutil.rmtree(ROOT / results, ignore_errors=True)
     files = ["--configfile", "config/quick.yaml"] if given.quick else []
     found = call(
         [
             sys.executable, "-m", "snakemake", *files, "--profile", "profiles/gpu",
-            "--config", "backend=cupy", f"results_dir={results}", "--forceall",
+            "--config", "backend=cupy", f"batch={batch}", f"results_dir={results}",
         ],
         given.limit,
     )  # fmt: skip
     runs = sorted((ROOT / results).glob("runs/*/run_sgd/*.nc"))
     logs = [ROOT / results / "logs" / run.parts[-3] / "run_sgd" / f"{run.stem}.log" for run in runs]
+    texts = {f"{log.parts[-3]}/{log.stem}": log.read_text(encoding="utf-8") for log in logs}
     seconds = {
-        f"{log.parts[-3]}/{log.stem}": float(match.group(1))
-        for log in logs
-        if (match := re.search(r"steps in ([\d.]+) s on GPU", log.read_text(encoding="utf-8")))
+        name: float(match.group(1))
+        for name, text in texts.items()
+        if (match := re.search(r"steps in ([\d.]+) s on GPU", text))
     }
+    found_finished = sum("were finished before" in text for text in texts.values())
     backends = sorted({read(run, without=["theta", "omega"]).attrs["backend"] for run in runs})
     return found | {
         "sgd_seconds": sum(seconds.values()),
         "sgd_seconds_of_runs": seconds,
+        "runs_that_trained": len(runs) - found_finished,
         "backends": backends,
         "ok": found["status"] == 0 and backends == ["cupy"] and len(seconds) == len(runs),
     }
@@ -112,7 +123,8 @@ def main() -> None:
         "sanitize": lambda: gpu_checks.sanitize(given.limit),
         "speed": lambda: gpu_speed.speed(given.rounds, given.seconds),
         "tests": lambda: tests(given),
-        "figures": lambda: figures(given),
+        "figures": lambda: figures(given, "point"),
+        "sweep": lambda: figures(given, "sweep"),
     }
     found = parts[given.part]()
     given.results.mkdir(parents=True, exist_ok=True)

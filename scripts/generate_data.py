@@ -12,26 +12,21 @@ import numpy as np
 import xarray as xr
 
 from meanfield.initial import make_initial
+from meanfield.initial_data import draw_test_set, draw_weights
 from meanfield.large_arrays import Pieces
 from meanfield.laws import make_law
-from meanfield.random import TEST_SAMPLE
-from meanfield.sampling import sample
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
-
-TEST_SEED = 0
-"""Key of the test set: its streams are its own, so no seed of a run shares its numbers."""
 
 
 def main(*, settings: Mapping[str, Any], origin: Origin, data: str | Path) -> None:
     """Draw the initial weights and the test set, and store them."""
     law = make_law(settings["law"])
     sgd, seeds = settings["sgd"], settings["seeds"]
-    initial = make_initial(settings["initial"])
-    theta = ((k, initial.draw(seed, sgd["neurons"], law.dimension)) for k, seed in enumerate(seeds))
-    shape = len(seeds), sgd["neurons"], initial.parameters(law.dimension)
-    # One test set for all seeds: differences between seeds are then differences of networks.
-    samples = sample(law, TEST_SEED, 0, sgd["test_samples"], TEST_SAMPLE)
+    theta = ((k, draw_weights(settings, law, seed)) for k, seed in enumerate(seeds))
+    parameters = make_initial(settings["initial"]).parameters(law.dimension)
+    shape = len(seeds), sgd["neurons"], parameters
+    samples = draw_test_set(settings, law)
     dataset = xr.Dataset(
         {
             "x": (("sample", "coordinate"), samples.x),

@@ -7,7 +7,8 @@ each (time); counts of steps and right-hand sides. For one radius also level(ato
 density(time, radius), mass_at_origin(time) and potential(time, probe).
 """
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,46 +16,61 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from meanfield import flow
-from meanfield.arrays import choose_backend, from_backend, to_backend
+from meanfield.flow import Flow
 from meanfield.functionals import risk
-from meanfield.laws import make_law
-from meanfield.limit import Floats, make_limit
+from meanfield.limit import Floats, Limit
+from meanfield.limit_sweep import make_point, other_points, solve_point
+from meanfield.locks import held
 from meanfield.measure import Measure
-from meanfield.neurons import make_neuron
 from meanfield.radial_results import radial_law, radial_potential
-from meanfield.schedules import Constant, make_schedule
+from meanfield.siblings import Sibling, checkpoints_of
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
-
-AGAINST_GPU = "the compiled kernels for the limit take no longer than a GPU needs to start"
-"""Why `auto` leaves the limit on the CPU."""
 
 LARGEST_ERROR = 1e-4
 """Error of the risk, relative to 1 + R, from which on a setting is reported as too coarse."""
 
 
 def main(
-    *, settings: Mapping[str, Any], origin: Origin, limit: str | Path, backend: str = "auto"
+    *,
+    settings: Mapping[str, Any],
+    origin: Origin,
+    limit: str | Path,
+    backend: str = "auto",
+    siblings: Sequence[Sibling] = (),
 ) -> None:
     """Solve the flow and store the path of the measure."""
-    started = perf_counter()
-    chosen = choose_backend(backend, LOG.info, against=AGAINST_GPU)
-    law, neuron = make_law(settings["law"]), make_neuron(settings["neuron"])
-    dd = settings["dd"]
-    problem, finer, start, levels, names, invariants, width = make_limit(
-        law, neuron, settings["initial"], dd
+    started, folder = perf_counter(), checkpoints_of(limit)
+    others = other_points(siblings, origin, LOG) if siblings else None
+    with held(folder, LOG, wait=True):
+        point = make_point(origin, folder)
+        path, used, device = solve_point(point, backend, others=others, log=LOG)
+        seconds = perf_counter() - started
+        write(
+            as_dataset(point.limit, output_times(settings["time"]), path),
+            limit,
+            title="Distributional dynamics",
+            origin=origin,
+            backend="numpy" if used == "cpu" else used,
+            device=device,
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+    LOG.info(
+        "solved to t = %g in %.2f s on %s (%d steps, %d rejected, %d right-hand sides) into %s",
+        settings["time"]["horizon"],
+        seconds,
+        device,
+        path.steps,
+        path.rejected,
+        path.rhs_calls,
+        limit,
     )
-    times = output_times(settings["time"])
-    schedule = make_schedule(settings["sgd"]["schedule"]) if "sgd" in settings else Constant()
-    # In tau = int xi dt the flow is autonomous; it is solved there and reported in t.
-    moved, there = to_backend(problem, chosen), to_backend(start, chosen)
-    path = from_backend(
-        flow.solve(moved, there, schedule.integral(times), tolerance=dd["tolerance"])
-    )
-    seconds = perf_counter() - started
 
+
+def as_dataset(limit: Limit, times: Floats, path: Flow) -> xr.Dataset:
+    """Return the path of the measure, with what is known of it at every time."""
+    problem, finer, start, levels, names, invariants, width = limit
     measures = [Measure(omega, start.mass) for omega in path.omega]
     quadrature_error = np.zeros(len(times))
     if finer is not None:
@@ -82,24 +98,7 @@ def main(
     if levels is not None:
         dataset = dataset.merge(radial_law(levels, path.omega[:, :, 0], start.mass))
         dataset = dataset.merge(radial_potential(problem, measures))
-    write(
-        dataset,
-        limit,
-        title="Distributional dynamics",
-        origin=origin,
-        backend="numpy" if chosen.name == "cpu" else chosen.name,
-        device=chosen.device,
-    )
-    LOG.info(
-        "solved to t = %g in %.2f s on %s (%d steps, %d rejected, %d right-hand sides) into %s",
-        times[-1],
-        seconds,
-        chosen.device,
-        path.steps,
-        path.rejected,
-        path.rhs_calls,
-        limit,
-    )
+    return dataset
 
 
 def check(what: str, error: Floats, size: float, remedy: str) -> None:

@@ -11,6 +11,8 @@ import pytest
 from meanfield.sgd.cuda_kernels import Variant
 
 _WHEEL = "nvidia-cuda-nvrtc-cu12"
+OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")
+"""Options that CuPy adds to those of a kernel."""
 
 
 class Resources(NamedTuple):
@@ -43,7 +45,7 @@ def compile_for(variant: Variant, architecture: str) -> dict[str, Resources]:
     """Compile for an architecture; return what each kernel of the text takes."""
     nvrtc, program = _nvrtc(), ctypes.c_void_p()
     source = variant.source().encode()
-    options = [f"-arch={architecture}", "--ptxas-options=-v", *variant.options()]
+    options = [f"-arch={architecture}", "--ptxas-options=-v", *variant.options(), *OF_CUPY]
     given: Any = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source, b"k.cu", 0, None, None) == 0
     code = nvrtc.nvrtcCompileProgram(program, len(options), given)

@@ -61,7 +61,6 @@ class HostDevice:
     """The CPU in place of a GPU, for `meanfield.sgd.cuda`."""
 
     xp: Any = np
-    exhausted: type[Exception] = MemoryError
 
     def __init__(self, order: int = 1, free: int = 2**30) -> None:
         self.order, self.free = order, free
@@ -84,6 +83,9 @@ class HostDevice:
                 raise DeadlockError(variant.function)
 
         return launch
+
+    def is_exhausted(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError)
 
     def free_bytes(self) -> int:
         return self.free

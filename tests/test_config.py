@@ -32,6 +32,8 @@ from meanfield.config import Config
         {"results_dir": "-r"},
         {"results_dir": "results\n"},
         {"results_dir": "~/results"},
+        {"batch": "all"},
+        {"batch": "sweep", "backend": "cpu"},
         {"figure_formats": []},
         {"figure_formats": ["pdf", "pdf"]},
         {"figure_formats": ["jpeg"]},

@@ -216,7 +216,16 @@ def test_a_message_names_file_key_value_and_range(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("seed: [1]", "config.yaml: seed: unknown key; there is backend, experiments, "),
+        ("seed: [1]", "config.yaml: seed: unknown key; there is backend, batch, experiments, "),
+        (
+            "backend: cpu\nbatch: sweep",
+            'config.yaml: batch: got "sweep"; expected point, since backend is cpu; sweep needs '
+            "backend auto or cupy",
+        ),
+        (
+            "batch: all",
+            'config.yaml: batch: got "all"; expected point (the seeds of a point), ',
+        ),
         ("seeds: [1, 1]", "config.yaml: seeds[1]: got 1; expected each entry only once"),
         ("seeds: []", "config.yaml: seeds: got []; expected a list of distinct whole numbers"),
         (

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
 
 import generate_data
 import run_sgd
@@ -19,6 +18,7 @@ from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
 from meanfield.laws import GaussianTeacher, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
+from meanfield.sampling import Samples
 from meanfield.schedules import Constant, Power
 from meanfield.seeds import run_all
 from meanfield.sgd.reference import Divergence
@@ -70,13 +70,12 @@ TEACHER: dict[str, Any] = {
 
 
 @pytest.fixture
-def initial() -> xr.Dataset:
+def initial() -> Samples:
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((20, 6)).astype(np.float32)
-    return xr.Dataset({"x": (("sample", "coordinate"), x), "y": ("sample", np.ones(20))})
+    return Samples(rng.standard_normal((20, 6)).astype(np.float32), np.ones(20))
 
 
-def test_a_run_with_a_reduction(initial: xr.Dataset) -> None:
+def test_a_run_with_a_reduction(initial: Samples) -> None:
     setup = make_setup(RIDGE, [0, 10], initial)
     assert isinstance(setup.law, IsotropicGaussians)
     assert isinstance(setup.neuron, Ridge)
@@ -86,7 +85,7 @@ def test_a_run_with_a_reduction(initial: xr.Dataset) -> None:
     assert setup.test_set.invariants is not None
 
 
-def test_a_run_with_two_invariants(initial: xr.Dataset) -> None:
+def test_a_run_with_two_invariants(initial: Samples) -> None:
     """The risk is split, but where the features would take too long."""
     law = {"kind": "anisotropic_gaussians", "dimension": 6, "informative": 2, "delta": 0.5}
     setup = make_setup({**RIDGE, "law": law, "neuron": {"kind": "relu"}}, [0, 10], initial)
@@ -98,7 +97,7 @@ def test_a_run_with_two_invariants(initial: xr.Dataset) -> None:
     assert make_setup({**RIDGE, "law": law, "neuron": slow}, [0, 10], initial).problem is None
 
 
-def test_a_noisy_run_without_one(initial: xr.Dataset) -> None:
+def test_a_noisy_run_without_one(initial: Samples) -> None:
     setup = make_setup(TEACHER, [0, 10], initial)
     assert isinstance(setup.law, GaussianTeacher)
     assert isinstance(setup.neuron, Perceptron)
@@ -144,7 +143,7 @@ def test_the_stage_runs_on_a_gpu_and_says_so(
     arguments: dict[str, Any] = {"settings": resolved, "origin": origin, "threads": 2, "data": data}
     run_sgd.main(**arguments, runs=tmp_path / "cpu.nc", backend="cpu")
     toy = Backend("cupy", np, "GPU Toy")
-    monkeypatch.setattr(run_sgd, "choose_backend", lambda *asked, **reasons: toy)
+    monkeypatch.setattr(seeds, "choose_backend", lambda *asked, **reasons: toy)
     monkeypatch.setattr(seeds.cuda, "run", partial(seeds.cuda.run, device=HostDevice()))
     with caplog.at_level(logging.INFO):
         run_sgd.main(**arguments, runs=tmp_path / "gpu.nc", backend="cupy")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import solve_dd
+from meanfield import limit_sweep
 from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
 from meanfield.store import Origin, read
@@ -126,7 +126,7 @@ def test_a_limit_on_another_device_is_the_same_and_says_where_it_was_made(
     assert expected.attrs["backend"] == "numpy"
     assert expected.attrs["device"].startswith("CPU")
     toy = Backend("cupy", strict, "GPU Toy")
-    monkeypatch.setattr(solve_dd, "choose_backend", lambda *asked, **reasons: toy)
+    monkeypatch.setattr(limit_sweep, "choose_backend", lambda *asked, **reasons: toy)
     found = solved(tmp_path)
     assert (found.attrs["backend"], found.attrs["device"]) == ("cupy", "GPU Toy")
     assert found.keys() == expected.keys()

@@ -1,7 +1,7 @@
 """Seeds run together leave what each leaves alone, also when they are killed or do not fit."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,11 @@ from meanfield.progress import Progress
 from meanfield.random import TEST_SAMPLE
 from meanfield.sampling import sample
 from meanfield.schedules import Constant
-from meanfield.seeds import against_gpu
-from meanfield.sgd import cuda, cuda_resident, engine
-from meanfield.sgd.engine import State
-from meanfield.together import train_in_batches, train_together
+from meanfield.seeds import PointRun, against_gpu
+from meanfield.sgd import cuda, cuda_resident
+from meanfield.together import Replica, finished, train_in_batches
 from meanfield.training import Setup, train
+from stand_in_gpu import KilledError, in_step
 from trajectories import Arrays, check_same, whole
 
 LOG = logging.getLogger("test")
@@ -38,11 +38,6 @@ LAW = IsotropicGaussians(8, 0.6)
 NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
 SEEDS = [5, 2, 9]
 STEPS = [0, 64, 3200, 9600]
-PULSE = 640
-
-
-class KilledError(Exception):
-    """The process ends here."""
 
 
 def theta0(seed: int) -> Any:
@@ -67,53 +62,18 @@ def setup() -> Setup:
     )
 
 
-def note(seen: list[float], step: int, theta: Any, mean_square_residual: float) -> None:
-    seen.append(mean_square_residual)
-
-
-def in_step(
-    theta0: Any,
-    *,
-    seeds: Sequence[int],
-    snapshot_steps: Sequence[int],
-    record: Callable[..., None],
-    start: Any,
-    pulse: Callable[..., None],
-    kill_at: int = -1,
-    **settings: Any,
-) -> Any:
-    """Run the networks in step, as a GPU does, each by the engine; steps are whole blocks."""
-    theta = np.array(theta0, np.float32)
-    step, squares, recorded = 0, np.zeros(len(seeds)), 0
-    if start is not None:
-        step, recorded = start.step, start.recorded
-        theta, squares = start.theta, np.array(start.squares)
-    for number in range(recorded, len(snapshot_steps)):
-        before = snapshot_steps[number - 1] if number else 0
-        while step < snapshot_steps[number]:
-            target = min(snapshot_steps[number], (step // PULSE + 1) * PULSE)
-            for index, seed in enumerate(seeds):
-                seen: list[float] = []
-                theta[index] = engine.run(
-                    theta[index], seed=seed, snapshot_steps=(step, target),
-                    start=State(step, theta[index], 0.0, 1),
-                    record=partial(note, seen), **settings,
-                )  # fmt: skip
-                squares[index] += seen[0] * (target - step)
-            step = target
-            pulse(step, partial(State, step, theta, squares, number))  # type: ignore[arg-type]
-            if step == kill_at:
-                raise KilledError
-        steps = step - before
-        record(step, theta.copy(), squares / steps if steps else squares * np.nan)
-        squares = np.zeros(len(seeds))
-    return theta
+def replicas(folder: Path, setup: Setup) -> list[Replica]:
+    return [
+        Replica(
+            partial(theta0, seed), seed, setup, Checkpoint(folder / f"{seed}.npz", f"id {seed}")
+        )
+        for seed in SEEDS
+    ]
 
 
 def together(folder: Path, setup: Setup, run: Any = in_step) -> list[Arrays]:
-    runs = train_together(
-        theta0, SEEDS, setup, run,
-        checkpoint=Checkpoint(folder / "all.npz", "id"),
+    runs = train_in_batches(
+        replicas(folder, setup), run, device="GPU Toy",
         progress=Progress(3 * STEPS[-1], LOG), threads=2, log=LOG,
     )  # fmt: skip
     return [whole(each) for each in runs]
@@ -160,8 +120,37 @@ def test_killed_runs_end_with_the_same_bits(
         check_same(together(tmp_path, setup), undisturbed)
         check_same(together(tmp_path, setup), undisturbed)
     assert caplog.messages == [
-        "all 3 seeds: continued from step 7040",
-        "all 3 seeds: were finished before",
+        "3 of 3 networks: continued from step 7040",
+        "3 of 3 networks: were finished before",
+    ]
+    found = finished(replicas(tmp_path, setup))
+    assert found is not None
+    check_same([whole(each) for each in found[0]], undisturbed)
+    assert found[1] == "GPU Toy"
+
+
+def test_networks_at_different_steps_go_on_apart(
+    undisturbed: list[Arrays],
+    setup: Setup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As after a kill between two of their checkpoints, or with one that was killed alone."""
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    with pytest.raises(KilledError):
+        together(tmp_path, setup, partial(in_step, kill_at=640))
+    old = (tmp_path / "2.npz").read_bytes()
+    with pytest.raises(KilledError):
+        together(tmp_path, setup, partial(in_step, kill_at=3200))
+    (tmp_path / "2.npz").write_bytes(old)
+    (tmp_path / "9.npz").unlink()
+    assert finished(replicas(tmp_path, setup)) is None
+    with caplog.at_level(logging.INFO):
+        check_same(together(tmp_path, setup), undisturbed)
+    assert caplog.messages == [
+        "1 of 3 networks: continued from step 3200",
+        "1 of 3 networks: continued from step 640",
     ]
 
 
@@ -187,15 +176,6 @@ def limited(most: int) -> Any:
     return run
 
 
-def batches(folder: Path, setup: Setup, most: int) -> list[Arrays]:
-    runs = train_in_batches(
-        theta0, SEEDS, setup, limited(most),
-        checkpoint=lambda batch: Checkpoint(folder / f"{batch[0]}-{batch[-1]}.npz", str(batch)),
-        progress=Progress(3 * STEPS[-1], LOG), threads=1, log=LOG,
-    )  # fmt: skip
-    return [whole(each) for each in runs]
-
-
 def test_a_batch_that_does_not_fit_is_split(
     undisturbed: list[Arrays],
     setup: Setup,
@@ -203,14 +183,14 @@ def test_a_batch_that_does_not_fit_is_split(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO):
-        check_same(batches(tmp_path, setup, 1), undisturbed)
+        check_same(together(tmp_path, setup, limited(1)), undisturbed)
     bytes_needed = 3 * 40 * 8 * theta0(1).itemsize
     assert caplog.messages[0] == (
         f"3 networks at once: {bytes_needed} bytes needed; running them as 1 and 2"
     )
     assert len(caplog.messages) == 2
     with pytest.raises(MemoryError, match=f"^{bytes_needed // 3} bytes needed$"):
-        batches(tmp_path / "none", setup, 0)
+        together(tmp_path / "none", setup, limited(0))
 
 
 def test_the_gpu_runs_all_seeds_and_keeps_no_checkpoint_of_the_cpu(
@@ -224,12 +204,15 @@ def test_the_gpu_runs_all_seeds_and_keeps_no_checkpoint_of_the_cpu(
     (tmp_path / "seed-5.npz").write_bytes(b"of the CPU")
     with caplog.at_level(logging.INFO):
         found = all_seeds.run_on_gpu(
-            theta0, SEEDS, setup, folder=tmp_path,
-            identity="digest", progress=Progress(3 * STEPS[-1], LOG), threads=1, log=LOG,
+            [PointRun("base", theta0, SEEDS, setup, tmp_path, "digest")],
+            device="GPU Toy", threads=1, log=LOG,
         )  # fmt: skip
     check_same([whole(each) for each in found], undisturbed)
     assert "seed-5.npz: it belongs to no seed of this run" in caplog.text
-    assert {path.name for path in tmp_path.iterdir()} == {"gpu-5-9.npz", "gpu-5-9.0.npz"}
+    names = {f"gpu-seed-{seed}" for seed in SEEDS}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}{suffix}" for name in names for suffix in (".npz", ".0.npz")
+    }
 
 
 @needs_compiler
@@ -251,7 +234,8 @@ def test_the_kernels_leave_the_cpu_s_path_to_rounding_also_when_killed(
         return kernels(theta0, pulse=stop, **settings)
 
     found = together(tmp_path, short, kernels)
-    (tmp_path / "all.npz").unlink()
+    for file in tmp_path.iterdir():
+        file.unlink()
     with pytest.raises(KilledError):
         together(tmp_path, short, killed)
     check_same(together(tmp_path, short, kernels), found)

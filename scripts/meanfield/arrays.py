@@ -112,7 +112,7 @@ def from_backend(value: Value) -> Value:
 
 def _moved(value: Any, xp: ModuleType) -> Any:
     if isinstance(value, np.ndarray):
-        return xp.asarray(np.ascontiguousarray(value))
+        return xp.asarray(np.asarray(value, order="C"))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         moved = {name: _moved(part, xp) for name, part in parts.items()}

@@ -5,7 +5,8 @@ a checkpoint late in a run costs what one early in it does.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 
 from meanfield.store import whole_file
 
-Values = Mapping[str, NDArray[Any] | int | float]
+Values = Mapping[str, NDArray[Any] | int | float | str]
+
+# RuntimeError: damage that looks like a feature of archives that Python lacks.
+_UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, BadZipFile)
 
 
 class Checkpoint:
@@ -42,12 +46,13 @@ class Checkpoint:
 
     def add(self, arrays: Values) -> None:
         """Write the next part of the records; it counts from the next `save` on."""
-        self._write(self._part(self._parts), arrays)
+        with whole_file(self._part(self._parts)) as partial:
+            self._write(partial, arrays)
         self._parts += 1
 
     def save(self, arrays: Values) -> None:
         """Replace the state; a kill at any moment leaves the old one or the new one whole."""
-        self._write(self.path, {**arrays, "parts": self._parts})
+        save_together([(self, arrays)])
 
     def load(self) -> dict[str, NDArray[Any]] | None:
         """Return what was saved, or None if there is nothing that this run can continue from."""
@@ -62,8 +67,7 @@ class Checkpoint:
         except OtherRunError:
             self._discard("it was made by other settings or other code")
             return None
-        except (OSError, ValueError, EOFError, KeyError, RuntimeError, BadZipFile) as error:
-            # RuntimeError: damage that looks like a feature of archives that Python lacks.
+        except _UNREADABLE as error:
             self._discard(f"it cannot be read ({error})")
             return None
         self._parts = parts
@@ -82,8 +86,9 @@ class Checkpoint:
         return self.path.with_suffix(f".{number}{self.path.suffix}")
 
     def _write(self, path: Path, arrays: Values) -> None:
-        with whole_file(path) as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, identity=self.identity, **arrays)
+        content: Any = {**arrays, "identity": self.identity}
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **content)
             file.flush()
             os.fsync(file.fileno())
 
@@ -94,11 +99,31 @@ class Checkpoint:
             raise OtherRunError(path)
         return arrays
 
+    def holds(self, name: str) -> bool:
+        """Say whether the file is this run's and has an array of a name, without reading that."""
+        try:
+            with np.load(self.path, allow_pickle=False) as stored:
+                return name in stored.files and str(stored["identity"]) == self.identity
+        except _UNREADABLE:
+            return False
+
     def _discard(self, reason: str) -> None:
         self.discarded = reason
         self.path.unlink(missing_ok=True)
         for part in self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"):
             part.unlink()
+
+
+def save_together(files: Iterable[tuple[Checkpoint, Values]]) -> None:
+    """Replace the states of several checkpoints.
+
+    Each is whole at any moment. All are written before the first is replaced, so that a kill hardly
+    ever comes between them, and leaves runs of one batch at one step.
+    """
+    with ExitStack() as replaced:
+        for checkpoint, arrays in files:
+            partial = replaced.enter_context(whole_file(checkpoint.path))
+            checkpoint._write(partial, {**arrays, "parts": checkpoint._parts})
 
 
 def _array(path: Path, name: str) -> NDArray[Any]:

@@ -3,9 +3,9 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from meanfield.settings_fields import Section, Whole, distinct, seed_keys, setting
+from meanfield.settings_fields import Section, Whole, distinct, problem, seed_keys, setting
 
 
 def _word_or_list(value: object) -> str:
@@ -46,6 +46,14 @@ class Config(Section):
         "missing)",
         default="auto",
     )
+    batch: Literal["point", "sweep"] = setting(
+        "What a GPU computes at once. Like `backend` it makes no result stale. On the CPU, where "
+        "`auto` may end, every point is computed by itself, and the log says so.",
+        allowed="`point` (the seeds of a point), `sweep` (all points of an experiment that are not "
+        "up to date and can share a launch, by the first job that comes to it; not with "
+        "`backend: cpu`)",
+        default="point",
+    )
     figure_formats: tuple[Literal["pdf", "svg", "png"], ...] = setting(
         "File formats of the figures.",
         allowed="a list of one or more of `pdf`, `svg`, `png`",
@@ -76,3 +84,10 @@ class Config(Section):
         if ".." in path.parts or path.parts[:1] != ("results",):
             raise ValueError("not results or below it")
         return str(path)
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> "Config":
+        if self.batch == "sweep" and self.backend == "cpu":
+            expected = "point, since backend is cpu; sweep needs backend auto or cupy"
+            raise problem(expected, ("batch",))
+        return self

@@ -123,6 +123,7 @@ class Plan:
     Attributes:
         results: the results folder.
         backend: what is to run SGD and the limit; no job's digest knows it.
+        batch: what a GPU computes at once, "point" or "sweep"; nor this.
         experiments: names of the experiments.
         jobs: (stage, experiment, point) -> job.
         figures: name of a figure -> job that draws it.
@@ -132,6 +133,7 @@ class Plan:
     def __init__(self, settings: Settings) -> None:
         self.results = PurePosixPath(settings.config.results_dir)
         self.backend = settings.config.backend
+        self.batch = settings.config.batch
         self.experiments = tuple(settings.experiments)
         self._files: dict[Path, str] = {}  # what was hashed already
         self._code: dict[str, str] = {}  # likewise, by stage

@@ -1,24 +1,98 @@
-"""All seeds of a point: in threads of the CPU, or together on a GPU."""
+"""All seeds of a point: in threads of the CPU; or together on a GPU, with other points if asked."""
 
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from meanfield.arrays import choose_backend
 from meanfield.checkpoint import Checkpoint
+from meanfield.locks import LOCK
 from meanfield.progress import Progress
 from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
-from meanfield.together import train_in_batches
+from meanfield.sgd.reference import Divergence
+from meanfield.together import Replica, finished, train_in_batches
 from meanfield.training import Setup, Stopped, train
 from meanfield.trajectory import Trajectory
 
-InitialParameters = Callable[[int], NDArray[Any]]
-"""Gives a seed's initial parameters (N, D)."""
+
+class PointRun(NamedTuple):
+    """SGD of one point.
+
+    Attributes:
+        name: of the point.
+        theta0: gives a seed's initial parameters (N, D).
+        seeds: keys of the samples and the noise.
+        setup: the rest of the run.
+        folder: of the checkpoints.
+        identity: what the results are made from.
+    """
+
+    name: str
+    theta0: Callable[[int], NDArray[Any]]
+    seeds: Sequence[int]
+    setup: Setup
+    folder: Path
+    identity: str
+
+
+class Outcome(NamedTuple):
+    """What became of a run.
+
+    Attributes:
+        trajectories: of every seed.
+        backend: what computed them, "cpu" or "cupy".
+        device: on which.
+    """
+
+    trajectories: list[Trajectory]
+    backend: str
+    device: str
+
+
+def run_point(
+    point: PointRun,
+    backend: str,
+    *,
+    others: Callable[[ExitStack], list[PointRun]] | None,
+    threads: int,
+    log: logging.Logger,
+) -> Outcome:
+    """Run SGD for all seeds of a point.
+
+    Args:
+        point: what is run; no other process is at it.
+        backend: "cpu", "cupy" or "auto", see `meanfield.arrays.choose_backend`.
+        others: gives further points that are to be run in the same call, with locks to be held
+            until that has ended; None if the point is to be run by itself.
+        threads: of the CPU.
+        log: told what is done where.
+
+    Raises:
+        GpuError: the setting is "cupy" and no GPU can be used.
+        Divergence: the iterates of a seed of this point are not finite.
+        MemoryError: the device has no room for one network.
+    """
+    if backend != "cpu" and (done := finished(_replicas(point))):
+        trajectories, device = done
+        log.info("all %d seeds: were finished before, on %s", len(point.seeds), device)
+        return Outcome(trajectories, "cupy", device)
+    chosen = choose_backend(backend, log.info, against=against_gpu(point.setup))
+    if chosen.name == "cpu":
+        if others is not None:
+            log.info("batch: sweep does not count on the CPU: the point is run by itself")
+        return Outcome(run_on_cpu(point, threads=threads, log=log), "cpu", chosen.device)
+    with ExitStack() as held:
+        points = [point, *(others(held) if others else [])]
+        trajectories = run_on_gpu(points, device=chosen.device, threads=threads, log=log)
+    return Outcome(trajectories, "cupy", chosen.device)
 
 
 def against_gpu(setup: Setup) -> str:
@@ -32,42 +106,28 @@ def against_gpu(setup: Setup) -> str:
     return ""
 
 
-def run_on_cpu(
-    theta0: InitialParameters,
-    seeds: Sequence[int],
-    setup: Setup,
-    *,
-    folder: Path,
-    identity: str,
-    progress: Progress,
-    threads: int,
-    log: logging.Logger,
-) -> list[Trajectory]:
+def run_on_cpu(point: PointRun, *, threads: int, log: logging.Logger) -> list[Trajectory]:
     """Return the trajectories of all seeds, one thread a seed, each with its checkpoint.
 
     Args:
-        theta0: gives a seed's initial parameters.
-        seeds: keys of the samples and the noise.
-        setup: the rest of the run.
-        folder: of the checkpoints; those of other runs in it are removed.
-        identity: what the results are made from.
-        progress: is told of every step and every risk.
+        point: what is run; checkpoints of other runs in its folder are removed.
         threads: of the CPU.
         log: gets a line for every run that continues an earlier one, or cannot.
     """
     checkpoints = {
-        seed: Checkpoint(folder / f"seed-{seed}.npz", f"{identity} {seed}") for seed in seeds
+        seed: Checkpoint(point.folder / f"seed-{seed}.npz", f"{point.identity} {seed}")
+        for seed in point.seeds
     }
-    known = {f"seed-{seed}" for seed in seeds}
-    _remove_others(folder, lambda name: name.partition(".")[0] in known, log)
+    _remove_others(point.folder, list(checkpoints.values()), log)
     stop = Event()
+    progress = _progress([point], log)
 
     def trajectory(seed: int) -> Trajectory:
         try:
             return train(
-                lambda: theta0(seed),
+                lambda: point.theta0(seed),
                 seed,
-                setup,
+                point.setup,
                 checkpoint=checkpoints[seed],
                 progress=progress,
                 stop=stop,
@@ -77,56 +137,85 @@ def run_on_cpu(
             stop.set()  # the other seeds need not go on
             raise
 
-    return run_all(trajectory, seeds, threads, stop)
+    with closing(progress):
+        return run_all(trajectory, point.seeds, threads, stop)
 
 
 def run_on_gpu(
-    theta0: InitialParameters,
-    seeds: Sequence[int],
-    setup: Setup,
-    *,
-    folder: Path,
-    identity: str,
-    progress: Progress,
-    threads: int,
-    log: logging.Logger,
+    points: Sequence[PointRun], *, device: str, threads: int, log: logging.Logger
 ) -> list[Trajectory]:
-    """Return the trajectories of all seeds, run together, or in batches where memory is short.
+    """Return the trajectories of all seeds of the first point, after running all points together.
+
+    What became of the others is left in their checkpoints, where their own jobs find it. One that
+    diverges is left to its own job, and the rest go on without it.
 
     Args:
-        theta0: gives a seed's initial parameters.
-        seeds: keys of the samples and the noise.
-        setup: the rest of the run.
-        folder: of the checkpoints; those of other runs in it are removed.
-        identity: what the results are made from.
-        progress: is told of every step and every risk.
+        points: what is run, one or more that `cuda.run` can run together; checkpoints of other
+            runs in the folder of the first are removed.
+        device: on which.
         threads: of the CPU, in which the networks are looked at.
         log: gets a line for every batch that continues an earlier run, cannot, or is halved.
+
+    Raises:
+        Divergence: the iterates of a seed of the first point are not finite.
     """
+    owners = [point for point in points for _ in point.seeds]
+    replicas = [replica for point in points for replica in _replicas(point)]
+    _remove_others(points[0].folder, [each.checkpoint for each in _replicas(points[0])], log)
+    with closing(_progress(points, log)) as progress:
+        try:
+            found = train_in_batches(
+                replicas, cuda.run, device=device, progress=progress, threads=threads, log=log
+            )
+        except Divergence as error:
+            lost = owners[error.replica]
+            if lost is points[0]:
+                raise
+            log.warning("%s: left to its own job: %s", lost.name, error)
+        else:
+            return found[: len(points[0].seeds)]
+    rest = [point for point in points if point is not lost]
+    return run_on_gpu(rest, device=device, threads=threads, log=log)
 
-    def checkpoint(batch: Sequence[int]) -> Checkpoint:
-        # A run is continued where it began: the CPU rounds in another order.
-        return Checkpoint(
-            folder / f"gpu-{batch[0]}-{batch[-1]}.npz", f"{identity} cupy {list(batch)}"
+
+def _replicas(point: PointRun) -> list[Replica]:
+    """Return the networks of a point as they are run on a GPU."""
+    return [
+        Replica(
+            partial(point.theta0, seed),
+            seed,
+            point.setup,
+            gpu_checkpoint(point.folder, point.identity, seed),
         )
-
-    _remove_others(folder, lambda name: name.startswith("gpu-"), log)
-    return train_in_batches(
-        theta0,
-        seeds,
-        setup,
-        cuda.run,
-        checkpoint=checkpoint,
-        progress=progress,
-        threads=threads,
-        log=log,
-    )
+        for seed in point.seeds
+    ]
 
 
-def _remove_others(folder: Path, ours: Callable[[str], bool], log: logging.Logger) -> None:
+def gpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
+    """Return the checkpoint of a network on a GPU.
+
+    A run is continued where it began: the CPU, whose checkpoints are others, rounds in another
+    order.
+
+    Args:
+        folder: of the point's checkpoints.
+        identity: what the point's results are made from.
+        seed: of the network.
+    """
+    return Checkpoint(folder / f"gpu-seed-{seed}.npz", f"{identity} cupy {seed}")
+
+
+def _progress(points: Sequence[PointRun], log: logging.Logger) -> Progress:
+    steps = sum(len(point.seeds) * point.setup.snapshot_steps[-1] for point in points)
+    return Progress(steps, log)
+
+
+def _remove_others(folder: Path, ours: Sequence[Checkpoint], log: logging.Logger) -> None:
     """Remove the checkpoints that this run cannot use: of other seeds, or of another backend."""
+    # Files of a checkpoint have its name up to the first dot.
+    known = {LOCK, *(checkpoint.path.stem for checkpoint in ours)}
     for path in sorted(folder.glob("*")):
-        if not ours(path.name):
+        if path.name.partition(".")[0] not in known:
             log.info("removed %s: it belongs to no seed of this run", path)
             path.unlink()
 

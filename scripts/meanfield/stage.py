@@ -10,6 +10,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from meanfield.digests import code_digest, file_digest
+from meanfield.siblings import Sibling
 from meanfield.store import Origin
 
 LOG = logging.getLogger("meanfield")
@@ -20,10 +21,11 @@ def run_stage(main: Callable[..., None], snakemake: Any) -> None:
     """Call a stage's main function with what its Snakemake rule names.
 
     ``main`` is called by keyword with the rule's named inputs and outputs (paths, or lists of
-    them), ``settings``, ``origin`` (an `Origin`), and ``threads`` and ``backend`` where it takes
-    them. Its messages go to the rule's log, warnings to the terminal as well. A failure writes its
-    traceback to the log, and to the terminal one line that says what was wrong; the process then
-    exits with status 1, which stops the workflow. An interrupt is one line in both, and status 130.
+    them), ``settings``, ``origin`` (an `Origin`), and ``threads``, ``backend`` and ``siblings``
+    where it takes them. Its messages go to the rule's log, warnings to the terminal as well. A
+    failure writes its traceback to the log, and to the terminal one line that says what was wrong;
+    the process then exits with status 1, which stops the workflow. An interrupt is one line in
+    both, and status 130.
 
     Args:
         main: the stage's work.
@@ -95,4 +97,9 @@ def _arguments(main: Callable[..., None], snakemake: Any, origin: Origin) -> dic
         arguments["threads"] = snakemake.threads
     if "backend" in taken:
         arguments["backend"] = snakemake.params.backend
+    if "siblings" in taken:
+        arguments["siblings"] = [
+            Sibling(Origin(**each["origin"]), Path(each["result"]))
+            for each in snakemake.params.siblings
+        ]
     return arguments

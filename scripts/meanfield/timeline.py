@@ -30,3 +30,12 @@ def output_times(time: Mapping[str, Any]) -> NDArray[np.float64]:
 def steps_at(times: NDArray[np.float64], step_size: float) -> NDArray[np.int64]:
     """Return the numbers of SGD steps after which these times are reached, k = t / epsilon."""
     return np.rint(times / step_size).astype(np.int64)
+
+
+def steps_of(times: NDArray[np.float64], step_size: float) -> tuple[list[int], NDArray[np.int64]]:
+    """Return the steps at which a run is looked at, increasing, and the place of each time there.
+
+    Times closer than a step share one.
+    """
+    steps, places = np.unique(steps_at(times, step_size), return_inverse=True)
+    return steps.tolist(), places

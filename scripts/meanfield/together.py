@@ -1,137 +1,161 @@
-"""Runs of SGD for several seeds together, one network each, on a device that takes them all."""
+"""Runs of SGD that a device makes in step: seeds of a point, or of several points of a sweep."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from meanfield import training
-from meanfield.checkpoint import Checkpoint
+from meanfield.checkpoint import Checkpoint, Values, save_together
 from meanfield.progress import Progress
-from meanfield.sgd.engine import State
+from meanfield.sgd.cuda import State
+from meanfield.sgd.reference import Divergence
 from meanfield.training import Setup, look
-from meanfield.trajectory import Records, Trajectory, is_finished
+from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished, was_finished
 
 Run = Callable[..., NDArray[Any]]
-"""One-pass SGD of R networks in step, `meanfield.sgd.cuda.run`: the arguments of `engine.run`, with
-a leading axis R of parameters (R, N, D), residuals (R,) and states, and `seeds` (R,)."""
+"""One-pass SGD of R networks in step: `meanfield.sgd.cuda.run`."""
+
+
+class Replica(NamedTuple):
+    """One network among those that are run together.
+
+    Attributes:
+        theta0: gives the initial parameters, shape (N, D).
+        seed: key of the samples and the noise.
+        setup: the rest of the run. All replicas agree in what `Run` has once for all: they may
+            differ in step size, in values of the law, and in what their risk is measured by.
+        checkpoint: where the state goes, and the end.
+    """
+
+    theta0: Callable[[], NDArray[Any]]
+    seed: int
+    setup: Setup
+    checkpoint: Checkpoint
+
+
+class _Member:
+    """A replica on its way: what was recorded, and where it goes on."""
+
+    def __init__(self, replica: Replica, log: logging.Logger) -> None:
+        self.replica, self.records = replica, Records(replica.checkpoint)
+        self.start: State | None = None
+        checkpoint = replica.checkpoint
+        arrays = checkpoint.load()
+        self.is_finished = arrays is not None and is_finished(arrays)
+        if arrays is not None and not self.is_finished:
+            step, recorded = int(arrays["step"]), int(arrays["recorded"])
+            self.start = State(step, arrays["theta"], arrays["squares"], recorded)
+        elif checkpoint.discarded:
+            log.info("%s was discarded: %s", checkpoint.path, checkpoint.discarded)
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        if self.is_finished:
+            return self.replica.setup.snapshot_steps[-1]
+        return self.start.step if self.start else 0
+
+    @property
+    def place(self) -> tuple[bool, int, int]:
+        """What must agree for two replicas to go on together."""
+        return self.is_finished, self.step, self.start.recorded if self.start else 0
+
+    def look(self, theta: NDArray[Any], mean_square_residual: float) -> Snapshot:
+        """Return what is recorded of the network."""
+        return look(self.replica.setup, theta, mean_square_residual)
 
 
 def train_in_batches(
-    theta0: Callable[[int], NDArray[Any]],
-    seeds: Sequence[int],
-    setup: Setup,
+    replicas: Sequence[Replica],
     run: Run,
     *,
-    checkpoint: Callable[[Sequence[int]], Checkpoint],
+    device: str,
     progress: Progress,
     threads: int,
     log: logging.Logger,
 ) -> list[Trajectory]:
-    """Run SGD for all seeds together, or in halves of them as long as memory does not suffice.
+    """Run SGD of all replicas in one call, or in halves of them as long as memory does not suffice.
 
-    A device splits what it can tell is too much by itself; this is for when it runs out all the
+    The twin of `meanfield.training.train`: the same records, and a checkpoint for each replica, so
+    that whoever is run together with it next can go on from there. A run that is killed at any
+    moment and started again ends with the same bits as one left alone. Replicas whose checkpoints
+    are at different steps are run in a call for each step.
+
+    A device splits what it can tell is too much by itself; halves are for when it runs out all the
     same, since others use it.
 
     Args:
-        theta0: gives a seed's initial parameters, shape (N, D).
-        seeds: keys of the samples and the noise.
-        setup: the rest of the run.
+        replicas: what is run, at least one.
         run: runs several networks in step.
-        checkpoint: gives the checkpoint of a batch of seeds.
+        device: on which; it is left with the results.
         progress: is told of every step and every risk.
         threads: in which the networks are looked at.
-        log: gets a line when a batch continues an earlier run, cannot, or is halved.
+        log: gets a line when a run continues an earlier one, cannot, or is halved.
 
     Returns:
-        The trajectory of every seed.
+        The trajectory of every replica, which is in the files of its checkpoint.
 
     Raises:
-        Divergence: the iterates are not finite.
-        MemoryError: not even one seed fits.
+        Divergence: the iterates are not finite; its `replica` counts the ones given here.
+        MemoryError: not even one replica fits.
     """
-
-    def batch(seeds: Sequence[int]) -> list[Trajectory]:
+    members = [_Member(replica, log) for replica in replicas]
+    batches: dict[tuple[bool, int, int], list[int]] = {}
+    for number, member in enumerate(members):
+        batches.setdefault(member.place, []).append(number)
+    for (ended, step, _), numbers in batches.items():
+        if step:
+            progress.resume(len(numbers) * step)
+            done = "were finished before" if ended else f"continued from step {step}"
+            log.info("%d of %d networks: %s", len(numbers), len(replicas), done)
+    waiting = [numbers for (ended, _, _), numbers in batches.items() if not ended]
+    while waiting:
+        numbers = waiting.pop()
         try:
-            return train_together(
-                theta0, seeds, setup, run, checkpoint=checkpoint(seeds), progress=progress,
-                threads=threads, log=log,
-            )  # fmt: skip
+            _advance([members[i] for i in numbers], run, device, progress, threads)
+        except Divergence as error:
+            number = numbers[error.replica]
+            raise Divergence(error.step, error.seed, error.step_size, number) from error
         except MemoryError as error:
-            if len(seeds) == 1:
+            if len(numbers) == 1:
                 raise
-            half = len(seeds) // 2
-            parts = half, len(seeds) - half
+            half = len(numbers) // 2
+            parts = half, len(numbers) - half
             log.info(
-                "%d networks at once: %s; running them as %d and %d", len(seeds), error, *parts
+                "%d networks at once: %s; running them as %d and %d", len(numbers), error, *parts
             )
-        return batch(seeds[:half]) + batch(seeds[half:])
+        else:
+            continue
+        for i in numbers:
+            members[i] = _Member(replicas[i], log)
+        waiting += [numbers[half:], numbers[:half]]
+    return [member.records.trajectories(1)[0] for member in members]
 
-    return batch(seeds)
 
+def _advance(
+    members: Sequence[_Member], run: Run, device: str, progress: Progress, threads: int
+) -> None:
+    """Run members that are at one place to the end, with checkpoints."""
+    replicas, count = [member.replica for member in members], len(members)
+    setup = replicas[0].setup
+    start = _joined([member.start for member in members if member.start])
+    for member in members:
+        member.start = None
+    counted, saved = start.step if start else 0, monotonic()
 
-def train_together(
-    theta0: Callable[[int], NDArray[Any]],
-    seeds: Sequence[int],
-    setup: Setup,
-    run: Run,
-    *,
-    checkpoint: Checkpoint,
-    progress: Progress,
-    threads: int,
-    log: logging.Logger,
-) -> list[Trajectory]:
-    """Run SGD for all seeds in one call, from their checkpoint where there is one.
-
-    The twin of `meanfield.training.train`: the same records, and one checkpoint for all. A run
-    that is killed at any moment and started again ends with the same bits as one left alone.
-
-    Args:
-        theta0: gives a seed's initial parameters, shape (N, D).
-        seeds: keys of the samples and the noise.
-        setup: the rest of the run.
-        run: runs all networks in step.
-        checkpoint: where the state goes every `training.CHECKPOINT_INTERVAL` seconds of work, and
-            the records.
-        progress: is told of every step and every risk.
-        threads: in which the networks are looked at.
-        log: gets a line when the run continues an earlier one, or cannot.
-
-    Returns:
-        The trajectory of every seed.
-
-    Raises:
-        Divergence: the iterates are not finite.
-    """
-    count, last = len(seeds), setup.snapshot_steps[-1]
-    records = Records(checkpoint)
-    counted, start = 0, None
-    arrays = checkpoint.load()
-    if arrays is not None and is_finished(arrays):
-        progress.resume(count * last)
-        log.info("all %d seeds: were finished before", count)
-        return records.trajectories(count)
-    if arrays is not None:
-        counted = int(arrays["step"])
-        progress.resume(count * counted)
-        squares: Any = arrays["squares"]
-        start = State(counted, arrays["theta"], squares, int(arrays["recorded"]))
-        log.info("all %d seeds: continued from step %d", count, counted)
-    elif checkpoint.discarded:
-        log.info("all %d seeds: the checkpoint was discarded: %s", count, checkpoint.discarded)
-    saved = monotonic()
-
-    def pulse(step: int, state: Callable[[], Any]) -> None:
+    def pulse(step: int, state: Callable[[], State]) -> None:
         nonlocal counted, saved
         progress.advance(count * (step - counted))
         counted = step
         if monotonic() - saved >= training.CHECKPOINT_INTERVAL:
-            records.save(state()._asdict())
+            for member in members:
+                member.records.flush()
+            save_together(zip((each.checkpoint for each in replicas), _parts(state()), strict=True))
             saved = monotonic()
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
@@ -139,25 +163,55 @@ def train_together(
         def record(step: int, theta: NDArray[Any], residuals: NDArray[Any]) -> None:
             means = [float(mean) for mean in residuals]
             # What a thread raised is raised here.
-            networks = list(pool.map(partial(look, setup), theta, means))
-            records.add(networks)
-            for snapshot in networks:
+            seen = pool.map(_Member.look, members, theta, means)
+            for member, snapshot in zip(members, seen, strict=True):
+                member.records.add([snapshot])
                 progress.advance(0, float(snapshot.risks[0]))
 
         theta = run(
-            np.stack([theta0(seed) for seed in seeds]),
+            start.theta if start else np.stack([replica.theta0() for replica in replicas]),
             neuron=setup.neuron,
-            law=setup.law,
+            law=[replica.setup.law for replica in replicas],
             schedule=setup.schedule,
-            step_size=setup.step_size,
+            step_size=[replica.setup.step_size for replica in replicas],
             decay=setup.decay,
             inverse_temperature=setup.inverse_temperature,
             snapshot_steps=setup.snapshot_steps,
-            seeds=seeds,
+            seeds=[replica.seed for replica in replicas],
             precision=setup.precision,
             record=record,
             start=start,
             pulse=pulse,
         )
-    progress.advance(count * (last - counted))
-    return records.finish(theta)
+    progress.advance(count * (setup.snapshot_steps[-1] - counted))
+    for member, final in zip(members, theta, strict=True):
+        member.records.finish([final], device=device)
+
+
+def _joined(states: Sequence[State]) -> State | None:
+    """Return the state of several replicas that are at one step; None if they have none."""
+    if not states:
+        return None
+    step, _, _, recorded = states[0]
+    squares = np.array([state.squares for state in states], dtype=np.float64)
+    return State(step, np.stack([state.theta for state in states]), squares, recorded)
+
+
+def _parts(state: State) -> Iterator[Values]:
+    """Yield the state of each replica."""
+    for theta, squares in zip(state.theta, state.squares, strict=True):
+        yield state._replace(theta=theta, squares=squares)._asdict()
+
+
+def finished(replicas: Sequence[Replica]) -> tuple[list[Trajectory], str] | None:
+    """Return the trajectories of replicas that were finished earlier, with the device.
+
+    None unless all of them were.
+    """
+    checkpoints = [replica.checkpoint for replica in replicas]
+    if not all(was_finished(checkpoint) for checkpoint in checkpoints):
+        return None
+    if any(checkpoint.load() is None for checkpoint in checkpoints):
+        return None
+    devices = dict.fromkeys(str(checkpoint.state("device")) for checkpoint in checkpoints)
+    return [Trajectory(checkpoint) for checkpoint in checkpoints], " and ".join(devices)

@@ -47,17 +47,26 @@ class Records:
         if sum(array.nbytes for array in each) > _HELD_BYTES:
             self._write()
 
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint: the state, and the snapshots since the last one."""
+    def flush(self) -> None:
+        """Write the snapshots since the last checkpoint, which the next one's state then counts."""
         if self._waiting:
             self._write()
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint: the state, and the snapshots since the last one."""
+        self.flush()
         self.checkpoint.save(state)
 
-    def finish(self, theta: Iterable[NDArray[Any]]) -> list["Trajectory"]:
-        """Write the last checkpoint, with the parameters of every network at the end."""
-        state = {_name("final", network): final for network, final in enumerate(theta)}
-        self.save(state)
-        return self.trajectories(len(state))
+    def finish(self, theta: Iterable[NDArray[Any]], device: str = "") -> list["Trajectory"]:
+        """Write the last checkpoint, with the parameters of every network at the end.
+
+        Args:
+            theta: the parameters.
+            device: on which they were computed.
+        """
+        finals = {_name("final", network): final for network, final in enumerate(theta)}
+        self.save({**finals, "device": device})
+        return self.trajectories(len(finals))
 
     def trajectories(self, networks: int) -> list["Trajectory"]:
         """Return what a run that is finished left."""
@@ -98,6 +107,11 @@ class Trajectory:
 def is_finished(state: Mapping[str, NDArray[Any]]) -> bool:
     """Tell whether a checkpoint's state is the end of its run."""
     return _name("final", 0) in state
+
+
+def was_finished(checkpoint: Checkpoint) -> bool:
+    """Tell whether a checkpoint's file is the end of its run, without reading all of it."""
+    return checkpoint.holds(_name("final", 0))
 
 
 def _name(field: str, network: int) -> str:

@@ -4,7 +4,8 @@
 // A missing barrier shows: warps run as far ahead of others as barriers let them, in an order that is
 // drawn from a seed at each barrier, so what a fibre finds in memory differs between seeds where
 // nothing orders it.  Threads of a block that do not all meet at a barrier are an error.
-// Shared memory is filled with NaN when a block starts.
+// Shared memory is filled with NaN when a block starts.  Where the CPU can, numbers below the normal
+// ones are flushed to 0, as CuPy has it done on a GPU.
 
 #pragma once
 #include <stdint.h>

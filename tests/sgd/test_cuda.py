@@ -1,4 +1,6 @@
 import logging
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from meanfield.activations import GELU
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
 from meanfield.schedules import Constant
-from meanfield.sgd import cuda, cuda_blocked, cuda_resident, reference
+from meanfield.sgd import cuda, cuda_blocked, cuda_job, cuda_resident, reference
+from meanfield.sgd.cuda_device import CupyDevice
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
 
@@ -79,7 +82,7 @@ def test_nothing_but_the_arguments_changes_bits(monkeypatch, form, case):
 
 def job_of(case, neurons=90):
     theta = np.zeros((len(SEEDS), neurons, case["neuron"].parameters(case["law"].dimension)))
-    return cuda._check(
+    return cuda_job.checked_job(
         theta, case["neuron"], case["law"], Constant(), 1.0, case.get("decay", 0.0),
         case.get("inverse_temperature", np.inf), (1,), SEEDS, "float32",
     )[2]  # fmt: skip
@@ -126,6 +129,7 @@ def test_divergence_is_reported_at_the_step_of_the_reference(monkeypatch, form):
     with pytest.raises(Divergence) as caught, np.errstate(all="ignore"):
         run_cuda(huge, seeds=(5, 6), step_size=1.0, snapshot_steps=(10_000,))
     assert str(caught.value) == min(errors)[1]
+    assert caught.value.replica == errors.index(min(errors))
 
 
 def run_single_precision(case, seed, index):
@@ -151,6 +155,49 @@ def test_exhausted_memory_is_reported():
 
     with pytest.raises(MemoryError, match=r"bytes a replica .*as the allocator says"):
         run_cuda(RIDGE, device=Exhausted())
+
+
+def test_cupy_s_errors_of_memory_are_known(monkeypatch):
+    class OutOfMemoryError(MemoryError):
+        pass
+
+    memory = SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(memory=memory)))
+    device = CupyDevice()
+
+    def error(name, text):
+        return type(name, (RuntimeError,), {})(text)
+
+    assert device.is_exhausted(OutOfMemoryError("Out of memory allocating 512 bytes"))
+    for name, text in (
+        ("CUDARuntimeError", "cudaErrorMemoryAllocation: out of memory"),
+        ("CUDADriverError", "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        ("CUBLASError", "CUBLAS_STATUS_ALLOC_FAILED"),
+    ):
+        assert device.is_exhausted(error(name, text))
+    assert not device.is_exhausted(error("CUDADriverError", "CUDA_ERROR_INVALID_VALUE: invalid"))
+    assert not device.is_exhausted(MemoryError("of the computer"))
+
+
+@pytest.mark.parametrize("product", [0, 1])
+def test_products_in_tf32_are_refused(monkeypatch, product):
+    """A library that rounds the factors of one of the two products, as tensor cores do."""
+    calls = []
+
+    def matmul(left, right, out=None):
+        calls.append(left.shape)
+        if len(calls) == product + 1:
+            kept = np.uint32(0xFFFFFFFF << 13 & 0xFFFFFFFF)
+            left = ((left.view(np.uint32) + np.uint32(1 << 12)) & kept).view(np.float32)
+        return np.matmul(left, right, out=out)
+
+    choose_form(monkeypatch, "registers")
+    device = HostDevice()
+    device.xp = SimpleNamespace(**vars(np))
+    run_cuda(RIDGE, device=device)
+    device.xp.matmul = matmul
+    with pytest.raises(RuntimeError, match=r"round float32 to TF32.* unset CUPY_TF32"):
+        run_cuda(RIDGE, device=device)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import platform
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,13 @@ extern "C" __global__ void of_words(float *x, const unsigned *words, int count)
         x[2 * i] = g.value[0];
         x[2 * i + 1] = g.value[1];
     }
+}
+"""
+FLUSHED = """
+extern "C" __global__ void flushed(float *x)
+{
+    if (threadIdx.x == 0)
+        x[0] = MUL(x[0], x[1]);
 }
 """
 EVALUATED = """
@@ -71,6 +80,16 @@ def test_the_map_of_words_has_the_bits_of_numpy():
     wide = words.astype(np.uint64)
     expected = np.stack(four_normals(wide, wide, wide, wide)[:2], axis=-1)
     assert np.array_equal(found.view(np.uint32), expected.view(np.uint32))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the shim flushes by way of SSE")
+def test_numbers_below_the_normal_ones_are_flushed_as_on_a_gpu():
+    """So the bits above are those of a GPU, too."""
+    tiny = np.array([1e-30, 1e-9], np.float32)
+    assert tiny[0] * tiny[1] > 0
+    kernel("flushed", FLUSHED, "random.cu")((1, 1), (tiny,))
+    assert tiny[0] == 0
+    assert np.float32(1e-30) * np.float32(1e-9) > 0
 
 
 @pytest.mark.parametrize(

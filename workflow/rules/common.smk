@@ -1,6 +1,7 @@
 import re
 import sys
 from dataclasses import asdict
+from functools import cache
 from os.path import relpath
 from pathlib import Path
 

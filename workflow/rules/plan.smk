@@ -19,6 +19,7 @@ RESULTS = PLAN.results
 # Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one.
 ON_GPU = PLAN.backend == "cupy"
 GPU = {"gpu": 1} if ON_GPU else {}
+SWEEP_ON_GPU = ON_GPU and PLAN.batch == "sweep"
 ENVIRONMENT = f"../../envs/{'gpu' if ON_GPU else 'cpu'}.yaml"
 
 
@@ -85,3 +86,33 @@ def backend(wildcards, resources):
     machine, changes how a result is computed and not what it is (see config/README.md).
     """
     return PLAN.backend
+
+
+def siblings_of(stage):
+    """The points of an experiment, of which one job may do the work: a param like `backend`.
+
+    None but with `batch: sweep`. The job finds out which of them it can and has to do.
+    """
+
+    def find(wildcards, resources):
+        return _points_of(stage, wildcards.experiment) if PLAN.batch == "sweep" else []
+
+    return find
+
+
+@cache
+def _points_of(stage, experiment):
+    """What makes every point's result, and its path: one list, to which all jobs refer."""
+    jobs = (job for job in PLAN.jobs.values() if job.experiment == experiment)
+    found = (job for job in jobs if job.stage == stage)
+    return [{"origin": asdict(job.origin), "result": job.file} for job in found]
+
+
+def threads_of_sgd(wildcards):
+    """One for each seed; up to eight where a job looks at the networks of a whole sweep.
+
+    No more: the jobs that only store what another one trained would keep all cores from others.
+    """
+    seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
+    points = len(_points_of("run_sgd", wildcards.experiment)) if SWEEP_ON_GPU else 1
+    return max(seeds, min(8, points * seeds))

@@ -12,7 +12,7 @@ rule run_sgd:
         point=points_of("run_sgd"),
     conda:
         ENVIRONMENT
-    threads: lambda wildcards: len(job_of("run_sgd")(wildcards).settings["seeds"])
+    threads: threads_of_sgd
     resources:
         **GPU,
         mem_mb=4000,
@@ -20,6 +20,7 @@ rule run_sgd:
     params:
         origin=origin_of("run_sgd"),
         backend=backend,
+        siblings=siblings_of("run_sgd"),
     message:
         "Running SGD of {wildcards.experiment} ({wildcards.point}) on {threads} thread(s)"
     script:

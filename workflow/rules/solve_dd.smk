@@ -18,6 +18,7 @@ rule solve_dd:
     params:
         origin=origin_of("solve_dd"),
         backend=backend,
+        siblings=siblings_of("solve_dd"),
     message:
         "Solving the distributional dynamics of {wildcards.experiment} ({wildcards.point})"
     script:

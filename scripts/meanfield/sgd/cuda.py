@@ -2,8 +2,9 @@
 
 A replica is a seed, or a point of a sweep.  Small networks stay in registers (`cuda_resident`),
 others go by exact blocks (`cuda_blocked`).  Samples and noise have the bits of the CPU; the
-iterates differ from the CPU's by the rounding of float32.  They do not depend on what else runs, on
-the times of snapshots or on interruptions.
+iterates differ from the CPU's by the rounding of float32.  They do not depend on the times of
+snapshots or on interruptions, nor on what else is run, but that by blocks cuBLAS may choose the
+order of its sums by the number of replicas.
 """
 
 import logging
@@ -20,10 +21,10 @@ from meanfield.schedules import Schedule
 from meanfield.sgd import cuda_blocked, cuda_resident
 from meanfield.sgd.cuda_blocked import Blocked
 from meanfield.sgd.cuda_device import CupyDevice, Device
-from meanfield.sgd.cuda_job import Job, make_job
-from meanfield.sgd.cuda_kernels import activation_macros, resident_shape
+from meanfield.sgd.cuda_job import Job, checked_job
+from meanfield.sgd.cuda_kernels import resident_shape
 from meanfield.sgd.cuda_resident import Resident
-from meanfield.sgd.reference import Divergence, all_finite, check_run
+from meanfield.sgd.reference import Divergence, all_finite
 
 LOG = logging.getLogger("meanfield")
 
@@ -175,7 +176,7 @@ def run(
 
     Source: Mei, Montanari & Nguyen (2018), the SGD iteration and its noisy version.
     """
-    theta, snapshots, job = _check(
+    theta, snapshots, job = checked_job(
         theta0, neuron, law, schedule, step_size, decay, inverse_temperature, snapshot_steps, seeds,
         precision,
     )  # fmt: skip
@@ -183,46 +184,13 @@ def run(
     state = start or State(0, theta, np.zeros(len(theta)), 0)
     try:
         return _run(job, state, snapshots, record, pulse, device)
-    except device.exhausted as error:
+    except Exception as error:
+        if not device.is_exhausted(error):
+            raise
         raise MemoryError(
             f"the GPU's memory is exhausted: {_needed(job)} bytes a replica were expected, "
             f"{device.free_bytes()} are free now ({error})"
         ) from error
-
-
-def _check(
-    theta0: Any, neuron: Neuron, law: Law | Sequence[Law], schedule: Schedule, step_size: Any,
-    decay: float, inverse_temperature: float, snapshot_steps: Sequence[int], seeds: Sequence[int],
-    precision: str,
-) -> tuple[npt.NDArray[Any], tuple[int, ...], Job]:  # fmt: skip
-    if precision != "float32":
-        raise ValueError(
-            f"on a GPU precision must be 'float32', got {precision!r}: set backend: cpu"
-        )
-    replicas = len(seeds)
-    if np.ndim(theta0) != 3 or len(theta0) != replicas or replicas == 0:
-        raise ValueError(
-            f"theta0 must have shape (replicas, neurons, parameters) with a replica for each of "
-            f"{replicas} seeds, at least one, got {np.shape(theta0)}"
-        )
-    laws = list(law) if isinstance(law, Sequence) else [law] * replicas
-    sizes = [step_size] * replicas if np.ndim(step_size) == 0 else list(step_size)
-    if len(laws) != replicas or len(sizes) != replicas:
-        raise ValueError(
-            f"expected one law and one step_size, or {replicas} of each, one a replica; "
-            f"got {len(laws)} and {len(sizes)}"
-        )
-    activation_macros(neuron.activation)
-    plans = [
-        check_run(
-            theta0[r], neuron, laws[r], sizes[r], decay, inverse_temperature, snapshot_steps,
-            seeds[r], precision,
-        )
-        for r in range(replicas)
-    ]  # fmt: skip
-    theta = np.stack([plan.theta for plan in plans])
-    job = make_job(neuron, theta.shape[1], laws, schedule, sizes, decay, inverse_temperature, seeds)
-    return theta, plans[0].snapshots, job
 
 
 def _run(
@@ -258,7 +226,7 @@ def _run(
         theta, squares = (np.concatenate(parts) for parts in zip(*found, strict=True))
         for replica in range(replicas):
             if not all_finite(theta[replica]):
-                raise Divergence(snapshot, int(job.seeds[replica]), float(job.step_sizes[replica]))
+                raise _divergence(job, replica, snapshot)
         steps = snapshot - before
         given = theta.copy() if number == len(snapshots) - 1 else theta
         record(snapshot, given, squares / steps if steps else np.full(replicas, np.nan))
@@ -271,10 +239,12 @@ def _join(job: Job, results: list[Any]) -> list[Any]:
     failed = np.concatenate([each[1] for each in results])
     if np.any(failed >= 0):
         replica = int(np.argmin(np.where(failed >= 0, failed, np.iinfo(np.int64).max)))
-        raise Divergence(
-            int(failed[replica]), int(job.seeds[replica]), float(job.step_sizes[replica])
-        )
+        raise _divergence(job, replica, int(failed[replica]))
     return [each[0] for each in results]
+
+
+def _divergence(job: Job, replica: int, step: int) -> Divergence:
+    return Divergence(step, int(job.seeds[replica]), float(job.step_sizes[replica]), replica)
 
 
 def _state(batches: list[_Replicas], step: int, recorded: int) -> State:

@@ -42,6 +42,26 @@ class Blocked:
         self._change = xp.empty((replicas, job.neurons, kind.parameters), dtype=np.float32)
         self._outer = xp.empty((replicas, 2, job.neurons), dtype=np.float32)
         self._shrink = xp.empty(replicas, dtype=np.float32)
+        self._check_products()
+
+    def _check_products(self) -> None:
+        """Raise unless both matrix products keep all bits of float32.
+
+        An environment variable makes CuPy, or cuBLAS itself, round factors to the 10 bits of TF32;
+        and whether cuBLAS then does so depends on the shapes.
+        """
+        xp, factor = self._device.xp, np.float32(1 + 2.0**-12)
+        products = (self._change, self._hidden), (self._hidden, self._change)
+        for left, product in products:
+            left.fill(factor)
+            right = xp.zeros((len(left), left.shape[2], product.shape[2]), dtype=np.float32)
+            right[:, 0] = 1.0
+            xp.matmul(left, right, out=product)
+            if not bool(xp.all(product == factor)):
+                raise RuntimeError(
+                    "matrix products on this GPU round float32 to TF32, which SGD's blocks do not "
+                    "bear; unset CUPY_TF32 and NVIDIA_TF32_OVERRIDE"
+                )
 
     def advance(
         self, theta: Any, step: int, target: int, counted: int, squares: Any, failed: Any

@@ -8,6 +8,13 @@ import numpy.typing as npt
 
 from meanfield.sgd.cuda_kernels import Variant
 
+_NO_MEMORY = (
+    "CUDARuntimeError cudaErrorMemoryAllocation",
+    "CUDADriverError CUDA_ERROR_OUT_OF_MEMORY",
+    "CUBLASError CUBLAS_STATUS_ALLOC_FAILED",
+)
+"""Names and messages of CuPy's errors when memory runs out outside of its pool."""
+
 Launch = Callable[[tuple[int, int], tuple[Any, ...]], None]
 """A compiled kernel, called as launch(grid, arguments) with arrays and NumPy scalars."""
 
@@ -17,14 +24,15 @@ class Device(Protocol):
 
     Attributes:
         xp: namespace of its arrays, with the functions of NumPy.
-        exhausted: the exception that its allocator raises.
     """
 
     xp: Any
-    exhausted: type[Exception]
 
     def compile(self, variant: Variant) -> Launch:
         """Return a kernel."""
+
+    def is_exhausted(self, error: Exception) -> bool:
+        """Say whether an exception means that there is not enough memory."""
 
     def free_bytes(self) -> int:
         """Return how much memory can be had."""
@@ -40,7 +48,7 @@ class CupyDevice:
         import cupy  # absent where there is no GPU
 
         self.xp = cupy
-        self.exhausted: type[Exception] = cupy.cuda.memory.OutOfMemoryError
+        self._pool_error: type[Exception] = cupy.cuda.memory.OutOfMemoryError
 
     def compile(self, variant: Variant) -> Launch:
         """Return a kernel; CuPy keeps what NVRTC made of it on disk."""
@@ -53,6 +61,15 @@ class CupyDevice:
             function(grid, (variant.threads,), arguments)
 
         return launch
+
+    def is_exhausted(self, error: Exception) -> bool:
+        """Say whether an exception means that there is not enough memory.
+
+        CuPy's pool says so by a MemoryError; driver, runtime and cuBLAS, which take memory for
+        kernels and workspaces, by a status.
+        """
+        status = f"{type(error).__name__} {error}"
+        return isinstance(error, self._pool_error) or status.startswith(_NO_MEMORY)
 
     def free_bytes(self) -> int:
         """Return the memory that the driver and CuPy's pool can give."""

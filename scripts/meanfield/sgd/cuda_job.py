@@ -11,7 +11,8 @@ from meanfield.neurons import Neuron, Perceptron
 from meanfield.random import SAMPLE
 from meanfield.sampling import sample
 from meanfield.schedules import Schedule, step_sizes
-from meanfield.sgd.cuda_kernels import Kind
+from meanfield.sgd.cuda_kernels import Kind, activation_macros
+from meanfield.sgd.reference import check_run
 
 
 class Job(NamedTuple):
@@ -72,8 +73,7 @@ def make_job(
     first = laws[0]
     drawn = isinstance(first, IsotropicGaussians | AnisotropicGaussians)
     for law in laws:
-        alike = type(law) is type(first) and law.dimension == first.dimension
-        if not alike or _informative(law) != _informative(first):
+        if not alike(law, first):
             raise ValueError(
                 f"the laws of replicas may differ in their values, not in kind or dimensions; "
                 f"got {first} and {law}"
@@ -90,6 +90,55 @@ def make_job(
         kind, neurons, tuple(laws), schedule, np.asarray(step_sizes, dtype=np.float64), decay,
         inverse_temperature, np.array([int(seed) for seed in seeds], dtype=np.uint64),
     )  # fmt: skip
+
+
+def checked_job(
+    theta0: Any, neuron: Neuron, law: Law | Sequence[Law], schedule: Schedule, step_size: Any,
+    decay: float, inverse_temperature: float, snapshot_steps: Sequence[int], seeds: Sequence[int],
+    precision: str,
+) -> tuple[npt.NDArray[Any], tuple[int, ...], Job]:  # fmt: skip
+    """Check the arguments of `meanfield.sgd.cuda.run`, see there.
+
+    Returns:
+        The initial parameters in float32, the snapshot steps as integers, and the job.
+
+    Raises:
+        ValueError: an argument has the wrong shape, range or order, or is not for a GPU.
+    """
+    if precision != "float32":
+        raise ValueError(
+            f"on a GPU precision must be 'float32', got {precision!r}: set backend: cpu"
+        )
+    replicas = len(seeds)
+    if np.ndim(theta0) != 3 or len(theta0) != replicas or replicas == 0:
+        raise ValueError(
+            f"theta0 must have shape (replicas, neurons, parameters) with a replica for each of "
+            f"{replicas} seeds, at least one, got {np.shape(theta0)}"
+        )
+    laws = list(law) if isinstance(law, Sequence) else [law] * replicas
+    sizes = [step_size] * replicas if np.ndim(step_size) == 0 else list(step_size)
+    if len(laws) != replicas or len(sizes) != replicas:
+        raise ValueError(
+            f"expected one law and one step_size, or {replicas} of each, one a replica; "
+            f"got {len(laws)} and {len(sizes)}"
+        )
+    activation_macros(neuron.activation)
+    plans = [
+        check_run(
+            theta0[r], neuron, laws[r], sizes[r], decay, inverse_temperature, snapshot_steps,
+            seeds[r], precision,
+        )
+        for r in range(replicas)
+    ]  # fmt: skip
+    theta = np.stack([plan.theta for plan in plans])
+    job = make_job(neuron, theta.shape[1], laws, schedule, sizes, decay, inverse_temperature, seeds)
+    return theta, plans[0].snapshots, job
+
+
+def alike(law: Law, other: Law) -> bool:
+    """Say whether replicas of two laws can be run together: kind and dimensions agree."""
+    same = type(law) is type(other) and law.dimension == other.dimension
+    return same and _informative(law) == _informative(other)
 
 
 def _informative(law: Law) -> int:

@@ -54,7 +54,11 @@ class Variant(NamedTuple):
         return "\n".join((_FOLDER / file).read_text(encoding="utf-8") for file in self.files)
 
     def options(self) -> tuple[str, ...]:
-        """Return the options of the compiler; none that would let it change a result."""
+        """Return the options of the compiler.
+
+        CuPy adds -ftz=true, after which no other word on this counts: float32 numbers below 1.2e-38
+        become 0. Samples and activations have the same bits all the same: they meet none.
+        """
         return ("-std=c++17", *(f"-D{name}={value}" for name, value in self.macros))
 
 

@@ -26,20 +26,22 @@ class Divergence(ArithmeticError):  # noqa: N818 (an outcome of a run, not a mis
     Attributes:
         step: index k of the first step whose prediction is not finite, or of the state that is not.
         seed: seed of the run.
+        replica: which one it is of the runs that were made in step.
     """
 
-    def __init__(self, step: int, seed: int, step_size: float) -> None:
+    def __init__(self, step: int, seed: int, step_size: float, replica: int = 0) -> None:
         self.step = step
         self.seed = seed
         self.step_size = step_size
+        self.replica = replica
         super().__init__(
             f"SGD diverged: not finite at step {step} (t = {step * step_size:g}), seed {seed}; "
             f"lower sgd.step_size, now {step_size:g}"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild from the three arguments, so that the error crosses processes whole."""
-        return type(self), (self.step, self.seed, self.step_size)
+        """Rebuild from the arguments, so that the error crosses processes whole."""
+        return type(self), (self.step, self.seed, self.step_size, self.replica)
 
 
 class Plan(NamedTuple):

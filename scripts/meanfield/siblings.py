@@ -1,0 +1,81 @@
+"""The other points of a sweep: which of them one job does the work of, beside its own."""
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from meanfield.locks import held
+from meanfield.store import Origin, recorded_digest
+
+Work = TypeVar("Work")
+
+
+class Sibling(NamedTuple):
+    """A point of the same stage and experiment.
+
+    Attributes:
+        origin: what its result is made from.
+        result: path of the result, which its own job writes.
+    """
+
+    origin: Origin
+    result: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where its own job looks for checkpoints."""
+        return checkpoints_of(self.result)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether its result is there and made from what it is to be made from now."""
+        return self.result.is_file() and recorded_digest(self.result) == self.origin.digest
+
+
+def checkpoints_of(result: str | Path) -> Path:
+    """Return the folder of the checkpoints of a result."""
+    return Path(result).with_suffix(".checkpoints")
+
+
+def take_over(
+    siblings: Iterable[Sibling],
+    prepare: Callable[[Sibling], Work | None],
+    locks: ExitStack,
+    log: logging.Logger,
+) -> list[Work]:
+    """Return the work of siblings whose results are not up to date and nobody else is at.
+
+    A sibling that cannot be prepared is left to its own job, which then fails for the same reason
+    if there is still one; the log says so.
+
+    Args:
+        siblings: all points of the sweep but the job's own.
+        prepare: gives a sibling's work, or None if it cannot be done together with the job's.
+        locks: takes the locks of the siblings, to be held until their work is done.
+        log: told of every sibling that is taken, held by others, or cannot be prepared.
+    """
+    taken: dict[str, Work] = {}
+    for sibling in siblings:
+        name = sibling.origin.point
+        with ExitStack() as lock:
+            try:
+                if sibling.is_up_to_date:
+                    continue
+                work = prepare(sibling)
+                if work is None:
+                    continue
+                if not lock.enter_context(held(sibling.folder, log, wait=False)):
+                    log.info("%s: another process is at it", name)
+                    continue
+                if sibling.is_up_to_date:  # since a moment ago
+                    continue
+            except Exception as error:
+                log.warning("%s: left to its own job: %s: %s", name, type(error).__name__, error)
+                continue
+            taken[name] = work
+            locks.push(lock.pop_all())
+    if taken:
+        log.info("together with %d other points: %s", len(taken), ", ".join(taken))
+    return list(taken.values())
