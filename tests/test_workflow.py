@@ -57,7 +57,11 @@ def test_finished_tree_copied_elsewhere_has_nothing_to_do(folder: Path, tmp_path
     override(elsewhere, "sgd.step_size", 3e-5)
     assert planned(elsewhere) == AFTER_SGD
     override(elsewhere, "sgd.step_size", 1e-5)
-    edit(elsewhere / "scripts/meanfield/flow.py", "# The proportional", "_UNUSED = 1\n# The prop")
+    edit(
+        elsewhere / "scripts/meanfield/flow_control.py",
+        "# The proportional",
+        "_UNUSED = 1\n# The prop",
+    )
     assert planned(elsewhere) == AFTER_DD
 
 
@@ -75,8 +79,12 @@ def test_editing_a_module_reruns_who_imports_it_and_changes_the_numbers(project:
     assert planned(project) == AFTER_DD | {"run_sgd"}
     edit(project / "scripts/meanfield/measure.py", "1.01 * scale", "scale")
     assert planned(project) == set()
-    edit(project / "scripts/meanfield/flow.py", "_SAFETY, _PROP", "_SAFETY_, _PROP")
-    edit(project / "scripts/meanfield/flow.py", "# The proportional", "_SAFETY = 0.5\n# The prop")
+    edit(project / "scripts/meanfield/flow_control.py", "_SAFETY, _PROP", "_SAFETY_, _PROP")
+    edit(
+        project / "scripts/meanfield/flow_control.py",
+        "# The proportional",
+        "_SAFETY = 0.5\n# The prop",
+    )
     assert planned(project) == AFTER_DD
     run(project)
     assert (read(result(project, "solve_dd")).risk.values != before).any()
@@ -140,7 +148,11 @@ def test_audit_names_every_stale_file_without_metadata(project: Path) -> None:
 
 def test_audit_follows_an_edited_module_without_metadata(project: Path) -> None:
     shutil.rmtree(project / ".snakemake/metadata")
-    edit(project / "scripts/meanfield/flow.py", "# The proportional", "_UNUSED = 1\n# The prop")
+    edit(
+        project / "scripts/meanfield/flow_control.py",
+        "# The proportional",
+        "_UNUSED = 1\n# The prop",
+    )
     status, output = snakemake(project, "audit", *QUICK, "--cores", "1")
     assert status != 0
     assert "stale    results/quick/runs/figure_1/solve_dd/base.nc" in output
@@ -198,10 +210,10 @@ def test_an_edit_during_the_run_is_noticed(project: Path) -> None:
     """What a result says of its code must be the code that made it."""
     edit(
         project / "scripts/solve_dd.py",
-        "    started = perf_counter()",
-        "    started = perf_counter()\n"
+        "    with held(",
         "    with open('scripts/meanfield/flow.py', 'a') as file:\n"
-        "        file.write('EDITED = 1\\n')",
+        "        file.write('EDITED = 1\\n')\n"
+        "    with held(",
     )
     status, output = snakemake(project, target(project, "solve_dd"), *QUICK, "--cores", "1")
     assert status != 0
