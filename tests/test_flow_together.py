@@ -63,7 +63,27 @@ def cones() -> Case:
     return [Cone(labels=np.array(each)) for each in labels], starts, [times] * 5
 
 
-CASES = {"isotropic": isotropic, "anisotropic": anisotropic, "trap": trap, "cones": cones}
+def let_go_at_once() -> Case:
+    """Let an atom go next to the start of the first step, beside a flow without events."""
+    radii = ([0.0, 2 * (1 + 1e-9)], [0.3, 0.6])
+    starts = [Measure(np.array([[first], [second]]), HALVES) for first, second in radii]
+    return [Cone(), Cone()], starts, [[0.0, 0.1, 1.0]] * 2
+
+
+def let_go_at_once_last() -> Case:
+    """Put the flow without events first, which must not matter."""
+    problems, starts, times = let_go_at_once()
+    return problems, starts[::-1], times
+
+
+CASES = {
+    "isotropic": isotropic,
+    "anisotropic": anisotropic,
+    "trap": trap,
+    "cones": cones,
+    "let go at once": let_go_at_once,
+    "let go at once, last": let_go_at_once_last,
+}
 
 
 def alone(case: Case) -> list[Flow]:

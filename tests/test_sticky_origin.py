@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from meanfield.activations import PiecewiseLinear
+from meanfield.dormand_prince import Step
 from meanfield.flow import Flow, solve
 from meanfield.functionals import dissipation, velocity
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.neurons import Ridge
 from meanfield.problem import make_problem
+from meanfield.sticky_origin import LEAST_PART, arrival, release
 from toy_problems import Cone
 
 Floats = NDArray[np.float64]
@@ -83,6 +85,31 @@ def test_an_atom_sticks_and_is_let_go(tolerance: float) -> None:
     assert np.all(flow.omega[inside, 0, 0] == 0)
     assert flow.omega[-1, 0, 0] > 0.1
     assert np.max(np.abs(flow.dissipation_error)) < 20 * tolerance * (1 + flow.risk[0])
+
+
+def test_atoms_are_let_go_at_once() -> None:
+    """v(0+) turns so soon that no step could be cut there: as if it had turned before."""
+    after, before = (
+        solve(
+            Cone(),
+            Measure(np.array([[0.0], [2 * (1 + side)]]), PAIR.mass),
+            [0.1, 1.0],
+            tolerance=1e-6,
+        )
+        for side in (1e-9, -1e-9)
+    )
+    np.testing.assert_allclose(after.omega, before.omega, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("turn", [1e-12, 1e-9, 1e-7, 0.1])
+def test_an_event_never_takes_a_step_to_nothing(turn: float) -> None:
+    event = release(lambda part: part - turn, [0.2])
+    assert event is not None
+    assert LEAST_PART <= event.part <= turn + 2 * LEAST_PART
+    path = Step(np.array([[turn]]), np.array([[turn - 1]]), [np.array([[-1.0]])] * 7, 1.0)
+    event = arrival(path, np.ones(1))
+    assert event is not None
+    assert event.part == pytest.approx(max(turn, LEAST_PART), rel=1e-12)
 
 
 def test_events_cost_few_right_hand_sides() -> None:

@@ -21,9 +21,12 @@ from meanfield.quadrature import gauss_legendre
 HEAVY = 0.05
 """Mass from which on the arrival of an atom ends a step."""
 
-# How well the release of held atoms is located, as a part of the step: an error e moves them by
-# the order of e^2 only, since they leave with velocity 0.
-_RELEASE_ERROR = 1e-7
+LEAST_PART = 1e-7
+"""How well an event is located, as a part of the step, and so the least part at which one is.
+
+An error e moves atoms that are let go by the order of e^2 only, since they leave with velocity 0,
+and those that arrive not at all, since they are put on 0. A step must not shrink to nothing: from a
+length of 0 it could not grow again."""
 
 _NEWTON_ITERATIONS = 6
 
@@ -32,7 +35,7 @@ class Event(NamedTuple):
     """Where a step must end.
 
     Args:
-        part: part of the step, in (0, 1].
+        part: part of the step, in [LEAST_PART, 1].
         landed: which atoms (J, 1) arrive at 0 there; None where held atoms are let go.
     """
 
@@ -55,7 +58,7 @@ def arrival(path: Step, mass: Any, heavy: float = HEAVY) -> Event | None:
     parts = xp.full_like(path.start, 2.0)
     parts[crossed] = _crossings(path.rows(crossed), 1.0)
     first = float(xp.min(parts))
-    return Event(first, parts == first)
+    return Event(max(first, LEAST_PART), parts == first)
 
 
 def release(outward: Callable[[float], float], seen: Sequence[float]) -> Event | None:
@@ -68,7 +71,8 @@ def release(outward: Callable[[float], float], seen: Sequence[float]) -> Event |
     """
     for part in seen:
         if outward(part) > 0:
-            return Event(float(brentq(outward, 0.0, part, xtol=_RELEASE_ERROR)), None)
+            found = float(brentq(outward, 0.0, part, xtol=LEAST_PART))
+            return Event(max(found, LEAST_PART), None)
     return None
 
 
