@@ -60,6 +60,7 @@ LAYERS = (
     ("flow", "width", "evaluation"),
     ("flow_control",),
     ("flow_step", "radial_results"),
+    ("flow_attempt",),
     ("stack",),
     ("functionals", "sticky_origin"),
     ("comparison", "film_data"),

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
+from meanfield.flow_attempt import Attempt
 from meanfield.flow_control import Run
-from meanfield.flow_step import Attempt, Stepper
+from meanfield.flow_step import Stepper
 from meanfield.measure import Measure
 from meanfield.problem import Problem
 from meanfield.stack import stack
