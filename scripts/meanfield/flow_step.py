@@ -2,7 +2,9 @@
 
 Arrays have a leading axis (P,): that of the flows. What the host must know of a step, to accept it
 or not and to choose the next, comes to it in one small array, since to read from a GPU takes about
-as long as a stage of a step.
+as long as a stage of a step. A sticky origin makes the host read more: to find an event within
+a step, at each round of output times whether atoms lie below 0, and for each flow that has some
+what they seem to dissipate there.
 """
 
 import math
