@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import ndtri
 
 from meanfield.figures import use_style
-from meanfield.film_data import film_data, film_table
+from meanfield.film_data import SMOOTHED, film_data, film_table
 from meanfield.radial_film import HEADROOM, LawPanel, describe_film, draw_strip, film_frames
 
 TIMES = np.round(np.linspace(0, 1, 21), 2)
@@ -98,6 +98,18 @@ def test_bins_follow_a_law_that_is_narrow() -> None:
         assert np.count_nonzero(frame.heights) >= 3
         assert frame.edges[0] < norms.min() < norms.max() < frame.edges[-1]
         assert frame.edges[-1] - frame.edges[0] < 1.1 * (norms.max() - norms.min())
+
+
+def test_no_bar_leaves_the_panel_and_the_scale_moves_smoothly() -> None:
+    """For three frames the law is a hundred times narrower."""
+    groups = selected()
+    narrow = np.isin(np.arange(len(TIMES)), [0, 10, 11])[:, np.newaxis, np.newaxis]
+    groups["sgd"]["omega"] = groups["sgd"].omega.where(~narrow, 1 + 0.01 * groups["sgd"].omega)
+    frames = film_data(groups, SETTINGS | {"frames": len(TIMES), "inner_radius": None}).frames
+    peaks, scales = (np.log([getattr(each, name) for each in frames]) for name in ("peak", "scale"))
+    assert np.max(np.abs(np.diff(peaks))) > 2
+    assert np.all(peaks < scales + 1e-12)
+    assert np.all(np.abs(np.diff(scales)) < np.ptp(peaks) / SMOOTHED + 1e-12)
 
 
 def test_the_film_moves_and_the_words_have_its_numbers() -> None:

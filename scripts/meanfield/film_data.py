@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from meanfield.metrics import Quantiles
 from meanfield.summaries import network_risk
 
 Floats = NDArray[np.float64]
 
-SMOOTHED = 9
-"""Frames over which the vertical scale is averaged."""
+SMOOTHED = 5
+"""Frames of which the vertical scale takes the largest peak, and over which this is averaged."""
 
 CELLS_PER_BIN = 3
 """Cells of the limit's density for each bin of the histogram: its law is known without scatter."""
@@ -36,7 +36,7 @@ class Frame(NamedTuple):
         atom: mass of the limit at r = 0.
         inner: mass of SGD and of the limit below the inner radius.
         peak: largest of the densities outside of the inner radius.
-        scale: the same, smoothed over the frames of the film.
+        scale: the largest peak of the frames about this one, averaged over these: at least its own.
     """
 
     time: float
@@ -104,8 +104,10 @@ def film_data(selected: Mapping[str, xr.Dataset], settings: Mapping[str, Any]) -
                 settings,
             )
         )
-    # Each frame fills the panel, and its numbered scale moves smoothly.
-    scales = np.exp(uniform_filter1d(np.log([frame.peak for frame in frames]), SMOOTHED))
+    # The numbered scale moves smoothly, and holds every peak: that of a frame is in all the maxima
+    # that its average is made of.
+    peaks = np.log([frame.peak for frame in frames])
+    scales = np.exp(uniform_filter1d(maximum_filter1d(peaks, SMOOTHED), SMOOTHED))
     frames = [frame._replace(scale=float(s)) for frame, s in zip(frames, scales, strict=True)]
     risks = pd.DataFrame(
         {
