@@ -86,7 +86,10 @@ def test_an_atom_at_zero_is_a_stem_and_no_density() -> None:
     assert panel.stem.get_xydata() == pytest.approx(np.array([[0, 0], [0, 0.1 / HEADROOM]]))
     assert panel.stem.get_visible()
     assert "10.0 %" in panel.words.get_text()
-    assert "10.0 % of the limit's mass is at a norm of 0" in describe_film("A film", film, [0.0], 2)
+    words = describe_film("A film", film, [0.0], 2)
+    assert "10.0 % of the limit's mass is at a norm of 0" in words
+    largest = selected()["sgd"].omega.isel(time=-1).max().item()
+    assert f"the norms of SGD's neurons are between 0.05 and {largest:.3g}" in words
 
 
 def test_bins_follow_a_law_that_is_narrow() -> None:

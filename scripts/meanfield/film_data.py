@@ -30,6 +30,7 @@ class Frame(NamedTuple):
     Attributes:
         time: t.
         edges: edges of the bins, over the norms of SGD at this time, shape (bins + 1,).
+        norms: smallest and largest of the norms of SGD.
         heights: density of SGD's norms in each bin, all seeds together, shape (bins,).
         cells: edges of the cells of the limit's density, shape (cells + 1,).
         density: density of the limit in each cell, without its atom, shape (cells,).
@@ -41,6 +42,7 @@ class Frame(NamedTuple):
 
     time: float
     edges: Floats
+    norms: tuple[float, float]
     heights: Floats
     cells: Floats
     density: Floats
@@ -124,7 +126,8 @@ def _frame(
     time: float, norms: Floats, limit: Quantiles, atom: float, settings: Mapping[str, Any]
 ) -> Frame:
     """Return the laws at one time, from the norms of SGD and the limit's quantile function."""
-    edges = _covering(norms.min(), norms.max(), settings["bins"])
+    extremes = float(norms.min()), float(norms.max())
+    edges = _covering(*extremes, settings["bins"])
     heights, _ = np.histogram(norms, bins=edges, density=True)
     spread = limit.radii[limit.radii > 0]
     cells, density = np.array([0.0, 0.0]), np.zeros(1)
@@ -138,7 +141,7 @@ def _frame(
         below = (float(np.mean(norms < inner)), float(limit.distribution(inner)[0]))
     outside = np.r_[heights[edges[:-1] >= (inner or 0)], density[cells[:-1] >= (inner or 0)]]
     peak = float(outside.max(initial=0.0)) or float(heights.max())
-    return Frame(time, edges, heights, cells, density, atom, below, peak, peak)
+    return Frame(time, edges, extremes, heights, cells, density, atom, below, peak, peak)
 
 
 def _covering(low: float, high: float, count: int) -> Floats:
