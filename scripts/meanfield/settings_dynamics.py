@@ -33,7 +33,8 @@ class Time(Section):
         unit="1",
         symbol="t",
         min_length=1,
-        provenance="All figures: these times [C]",
+        provenance="Figure 1: 0, 0.1, 1, 2, 4, 6, 8, 10; 2: 0, 1, 10, 100; 3: 0, 0.1, 1, 10, 31.9; "
+        "4: 0, 0.01, 0.1, 1, 3, 10 [C]",
     )
     curve_points: Whole = setting(
         "Number of times at which both dynamics are stored, beside the snapshots: equally spaced "
@@ -41,7 +42,7 @@ class Time(Section):
         allowed="a whole number, at least 2",
         unit="count",
         default=101,
-        provenance="All figures: these numbers [C]",
+        provenance="Figures 1 and 4: 101; 2: 31; 3: 81 [C]",
         ge=2,
     )
     curve_start: Number | None = setting(

@@ -51,7 +51,7 @@ class Figure1Settings(Picture):
         symbol="t",
         min_length=1,
         max_length=6,
-        provenance="Figure 1: these times [C]",
+        provenance="Figure 1: 0, 1, 2, 4, 6, 10 [C]",
     )
     bins: Whole = setting(
         "Number of bins of a histogram.",
