@@ -35,7 +35,7 @@ LAYERS = (
         "settings_statics",
         "settings_figures",
     ),
-    ("settings_neurons",),
+    ("settings_neurons", "settings_schedule"),
     ("settings_fields",),
     ("limit",),
     ("sgd/engine", "sgd/prediction", "sgd/cuda"),
