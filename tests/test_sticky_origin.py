@@ -4,11 +4,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from meanfield.activations import PiecewiseLinear
-from meanfield.dormand_prince import Step
+from meanfield.dormand_prince import NODES, Step
 from meanfield.flow import Flow, solve
 from meanfield.functionals import dissipation, velocity
 from meanfield.laws import IsotropicGaussians
@@ -110,6 +112,22 @@ def test_an_event_never_takes_a_step_to_nothing(turn: float) -> None:
     event = arrival(path, np.ones(1))
     assert event is not None
     assert event.part == pytest.approx(max(turn, LEAST_PART), rel=1e-12)
+
+
+@settings(max_examples=50)
+@given(st.floats(1e-6, 1.0), st.floats(-2.0, 2.0), st.floats(0.01, 2.0))
+def test_an_atom_that_turns_within_a_step_arrives_where_it_crosses_the_origin(
+    start: float, speed: float, below: float
+) -> None:
+    """There is one root from 0 on of r = start + speed t - bend t^2, which is -below at the end."""
+    bend = start + speed + below
+    stages = [np.array([[speed - 2 * bend * node]]) for node in NODES]
+    event = arrival(Step(np.array([[start]]), np.array([[-below]]), stages, 1.0), np.ones(1))
+    assert event is not None
+    # The root without cancellation, whatever the sign of the speed; r and D round to about 1e-16.
+    root = np.sqrt(speed**2 + 4 * start * bend)
+    root = 2 * start / (root - speed) if speed < 0 else (root + speed) / (2 * bend)
+    assert event.part == pytest.approx(root, rel=1e-9)
 
 
 def test_events_cost_few_right_hand_sides() -> None:
