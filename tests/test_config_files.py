@@ -111,6 +111,26 @@ def test_a_figure_says_what_it_misses_in_the_sweep(project: Project) -> None:
     assert "sweep over initial.scale" in message
 
 
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [("dd.dimension", "[finite, infinite_data]"), ("initial.scale", "[0.4, 0.8]")],
+)
+def test_a_figure_says_what_of_a_sweep_it_cannot_draw(
+    project: Project, key: str, values: str
+) -> None:
+    """Its points would overwrite one another: they have the same Delta, step and width."""
+    figure = "statics: {}\nfigure: {kind: figure_2}\n"
+    drawn = "law.delta: [0.2, 0.5], sgd.neurons: [40, 80], sgd.step_size: [1e-4, 1e-5]"
+    project.write("experiments/one.yaml", f"{EXPERIMENT}{figure}sweep: {{{drawn}}}\n")
+    assert len(project.load().experiments["one"]) == 8
+    project.write(
+        "experiments/one.yaml", f"{EXPERIMENT}{figure}sweep: {{{drawn}, {key}: {values}}}\n"
+    )
+    message = project.message()
+    assert message.startswith(f"experiments/one.yaml: sweep.{key}: got [")
+    assert "figure_2 tells runs apart by law.delta, sgd.neurons, sgd.step_size alone" in message
+
+
 def test_a_film_of_an_unknown_point_is_refused(project: Project) -> None:
     sweep = "sweep: {law.delta: [0.2, 0.5]}\n"
     film = "film: {stills: [0], points: [delta-0.2, delta-0.6]}\n"

@@ -9,8 +9,9 @@ from scipy.integrate import solve_ivp
 from meanfield.activations import PiecewiseLinear
 from meanfield.config_files import load_yaml
 from meanfield.flow import Flow, solve
+from meanfield.flow_attempt import Attempt
 from meanfield.flow_control import FlowError
-from meanfield.flow_step import Attempt, Stepper
+from meanfield.flow_step import Stepper
 from meanfield.functionals import field
 from meanfield.initial_measure import initial_measure
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians

@@ -3,8 +3,8 @@
 import pytest
 
 from meanfield.dormand_prince import Step
+from meanfield.flow_attempt import Seen
 from meanfield.flow_control import FlowError, Run
-from meanfield.flow_step import Seen
 from meanfield.sticky_origin import Event
 
 SPENT = Step(0.0, 0.0, [0.0] * 7, 1.0)

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.special import ndtri
 
 from meanfield.figures import use_style
-from meanfield.film_data import film_data, film_table
+from meanfield.film_data import SMOOTHED, film_data, film_table
 from meanfield.radial_film import HEADROOM, LawPanel, describe_film, draw_strip, film_frames
 
 TIMES = np.round(np.linspace(0, 1, 21), 2)
@@ -86,7 +86,10 @@ def test_an_atom_at_zero_is_a_stem_and_no_density() -> None:
     assert panel.stem.get_xydata() == pytest.approx(np.array([[0, 0], [0, 0.1 / HEADROOM]]))
     assert panel.stem.get_visible()
     assert "10.0 %" in panel.words.get_text()
-    assert "10.0 % of the limit's mass is at a norm of 0" in describe_film("A film", film, [0.0], 2)
+    words = describe_film("A film", film, [0.0], 2)
+    assert "10.0 % of the limit's mass is at a norm of 0" in words
+    largest = selected()["sgd"].omega.isel(time=-1).max().item()
+    assert f"the norms of SGD's neurons are between 0.05 and {largest:.3g}" in words
 
 
 def test_bins_follow_a_law_that_is_narrow() -> None:
@@ -98,6 +101,18 @@ def test_bins_follow_a_law_that_is_narrow() -> None:
         assert np.count_nonzero(frame.heights) >= 3
         assert frame.edges[0] < norms.min() < norms.max() < frame.edges[-1]
         assert frame.edges[-1] - frame.edges[0] < 1.1 * (norms.max() - norms.min())
+
+
+def test_no_bar_leaves_the_panel_and_the_scale_moves_smoothly() -> None:
+    """For three frames the law is a hundred times narrower."""
+    groups = selected()
+    narrow = np.isin(np.arange(len(TIMES)), [0, 10, 11])[:, np.newaxis, np.newaxis]
+    groups["sgd"]["omega"] = groups["sgd"].omega.where(~narrow, 1 + 0.01 * groups["sgd"].omega)
+    frames = film_data(groups, SETTINGS | {"frames": len(TIMES), "inner_radius": None}).frames
+    peaks, scales = (np.log([getattr(each, name) for each in frames]) for name in ("peak", "scale"))
+    assert np.max(np.abs(np.diff(peaks))) > 2
+    assert np.all(peaks < scales + 1e-12)
+    assert np.all(np.abs(np.diff(scales)) < np.ptp(peaks) / SMOOTHED + 1e-12)
 
 
 def test_the_film_moves_and_the_words_have_its_numbers() -> None:

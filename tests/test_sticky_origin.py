@@ -4,16 +4,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from meanfield.activations import PiecewiseLinear
+from meanfield.dormand_prince import NODES, Step
 from meanfield.flow import Flow, solve
 from meanfield.functionals import dissipation, velocity
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.neurons import Ridge
 from meanfield.problem import make_problem
+from meanfield.sticky_origin import LEAST_PART, arrival, release
 from toy_problems import Cone
 
 Floats = NDArray[np.float64]
@@ -83,6 +87,47 @@ def test_an_atom_sticks_and_is_let_go(tolerance: float) -> None:
     assert np.all(flow.omega[inside, 0, 0] == 0)
     assert flow.omega[-1, 0, 0] > 0.1
     assert np.max(np.abs(flow.dissipation_error)) < 20 * tolerance * (1 + flow.risk[0])
+
+
+def test_atoms_are_let_go_at_once() -> None:
+    """v(0+) turns so soon that no step could be cut there: as if it had turned before."""
+    after, before = (
+        solve(
+            Cone(),
+            Measure(np.array([[0.0], [2 * (1 + side)]]), PAIR.mass),
+            [0.1, 1.0],
+            tolerance=1e-6,
+        )
+        for side in (1e-9, -1e-9)
+    )
+    np.testing.assert_allclose(after.omega, before.omega, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("turn", [1e-12, 1e-9, 1e-7, 0.1])
+def test_an_event_never_takes_a_step_to_nothing(turn: float) -> None:
+    event = release(lambda part: part - turn, [0.2])
+    assert event is not None
+    assert LEAST_PART <= event.part <= turn + 2 * LEAST_PART
+    path = Step(np.array([[turn]]), np.array([[turn - 1]]), [np.array([[-1.0]])] * 7, 1.0)
+    event = arrival(path, np.ones(1))
+    assert event is not None
+    assert event.part == pytest.approx(max(turn, LEAST_PART), rel=1e-12)
+
+
+@settings(max_examples=50)
+@given(st.floats(1e-6, 1.0), st.floats(-2.0, 2.0), st.floats(0.01, 2.0))
+def test_an_atom_that_turns_within_a_step_arrives_where_it_crosses_the_origin(
+    start: float, speed: float, below: float
+) -> None:
+    """There is one root from 0 on of r = start + speed t - bend t^2, which is -below at the end."""
+    bend = start + speed + below
+    stages = [np.array([[speed - 2 * bend * node]]) for node in NODES]
+    event = arrival(Step(np.array([[start]]), np.array([[-below]]), stages, 1.0), np.ones(1))
+    assert event is not None
+    # The root without cancellation, whatever the sign of the speed; r and D round to about 1e-16.
+    root = np.sqrt(speed**2 + 4 * start * bend)
+    root = 2 * start / (root - speed) if speed < 0 else (root + speed) / (2 * bend)
+    assert event.part == pytest.approx(root, rel=1e-9)
 
 
 def test_events_cost_few_right_hand_sides() -> None:

@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +54,22 @@ def test_two_widths_tell_what_width_adds_from_what_the_step_adds() -> None:
     assert set(reached.loc[reached["series"] == "draws", "y"]) == {0.1, 0.25}
     words = minima_figure.describe("A figure", minima_data.minimum_data(tree, points), reached, 2)
     assert "of 0.1000 time 0.0500, width 0.0400, step 0.0100" in words
+
+
+def test_the_risks_show_the_widest_networks_and_the_parts_all_by_name() -> None:
+    swept = {f"{d}_{n}": {DELTA: d, WIDTH: n} for d in (0.25, 0.5) for n in (2, 5)}
+    tree, points = sweep_tree(swept, ["r"], statics_run(DELTAS))
+    minimum = minima_data.minimum_data(tree, points)
+    reached = minima_data.reached_data(tree, points, minimum)
+    figure, (left, right) = plt.subplots(1, 2)
+    minima_figure.draw_risks(left, minimum, reached)
+    minima_figure.draw_parts(right, reached)
+    names = [[text.get_text() for text in axes.get_legend().get_texts()] for axes in (left, right)]
+    plt.close(figure)
+    assert [name for name in names[0] if "SGD" in name] == ["SGD, $N = 5$, same $t$"]
+    assert [name for name in names[1] if "SGD" in name] == ["SGD, $N = 5$", "SGD, $N = 2$"]
+    words = minima_figure.describe("A figure", minimum, reached, 2)
+    assert "marks for the runs of 5 and 2 neurons" in words
 
 
 def test_minima_at_a_list_of_deltas_and_at_those_of_the_sweep() -> None:

@@ -244,13 +244,23 @@ def _repeated(
 
 
 def _not_drawn(points: Sequence[Point], layers: Sequence[Layer]) -> list[str]:
-    """Return what a figure or a film misses in the sweep."""
+    """Return what a figure or a film misses in the sweep, and what it cannot draw of it."""
     problems = []
     settings, swept = points[0].settings, points[0].swept
-    for key in settings.figure.sweeps if settings.figure else ():
+    figure = settings.figure
+    for key in figure.sweeps if figure else ():
         if key not in swept:
             place, got = place_of(("figure", "kind"), layers)
             problems.append(f"{place}: got {shown(got)}, which draws a sweep over {key}; add one")
+    if figure and figure.tells_apart is not None:
+        drawn = (*figure.sweeps, *figure.tells_apart)
+        for key in swept:
+            if key not in drawn:
+                place, got = place_of(("sweep", key), layers)
+                problems.append(
+                    f"{place}: got {shown(got)}; expected no such sweep, since {figure.kind} tells "
+                    f"runs apart by {', '.join(drawn)} alone; sweep it in another experiment"
+                )
     names = [point_id(point, "aggregate_runs") for point in points]
     for index, name in enumerate((settings.film and settings.film.points) or ()):
         if name not in names:

@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from meanfield.metrics import Quantiles
 from meanfield.summaries import network_risk
 
 Floats = NDArray[np.float64]
 
-SMOOTHED = 9
-"""Frames over which the vertical scale is averaged."""
+SMOOTHED = 5
+"""Frames of which the vertical scale takes the largest peak, and over which this is averaged."""
 
 CELLS_PER_BIN = 3
 """Cells of the limit's density for each bin of the histogram: its law is known without scatter."""
@@ -30,17 +30,19 @@ class Frame(NamedTuple):
     Attributes:
         time: t.
         edges: edges of the bins, over the norms of SGD at this time, shape (bins + 1,).
+        norms: smallest and largest of the norms of SGD.
         heights: density of SGD's norms in each bin, all seeds together, shape (bins,).
         cells: edges of the cells of the limit's density, shape (cells + 1,).
         density: density of the limit in each cell, without its atom, shape (cells,).
         atom: mass of the limit at r = 0.
         inner: mass of SGD and of the limit below the inner radius.
         peak: largest of the densities outside of the inner radius.
-        scale: the same, smoothed over the frames of the film.
+        scale: the largest peak of the frames about this one, averaged over these: at least its own.
     """
 
     time: float
     edges: Floats
+    norms: tuple[float, float]
     heights: Floats
     cells: Floats
     density: Floats
@@ -104,8 +106,10 @@ def film_data(selected: Mapping[str, xr.Dataset], settings: Mapping[str, Any]) -
                 settings,
             )
         )
-    # Each frame fills the panel, and its numbered scale moves smoothly.
-    scales = np.exp(uniform_filter1d(np.log([frame.peak for frame in frames]), SMOOTHED))
+    # The numbered scale moves smoothly, and holds every peak: that of a frame is in all the maxima
+    # that its average is made of.
+    peaks = np.log([frame.peak for frame in frames])
+    scales = np.exp(uniform_filter1d(maximum_filter1d(peaks, SMOOTHED), SMOOTHED))
     frames = [frame._replace(scale=float(s)) for frame, s in zip(frames, scales, strict=True)]
     risks = pd.DataFrame(
         {
@@ -122,7 +126,8 @@ def _frame(
     time: float, norms: Floats, limit: Quantiles, atom: float, settings: Mapping[str, Any]
 ) -> Frame:
     """Return the laws at one time, from the norms of SGD and the limit's quantile function."""
-    edges = _covering(norms.min(), norms.max(), settings["bins"])
+    extremes = float(norms.min()), float(norms.max())
+    edges = _covering(*extremes, settings["bins"])
     heights, _ = np.histogram(norms, bins=edges, density=True)
     spread = limit.radii[limit.radii > 0]
     cells, density = np.array([0.0, 0.0]), np.zeros(1)
@@ -136,7 +141,7 @@ def _frame(
         below = (float(np.mean(norms < inner)), float(limit.distribution(inner)[0]))
     outside = np.r_[heights[edges[:-1] >= (inner or 0)], density[cells[:-1] >= (inner or 0)]]
     peak = float(outside.max(initial=0.0)) or float(heights.max())
-    return Frame(time, edges, heights, cells, density, atom, below, peak, peak)
+    return Frame(time, edges, extremes, heights, cells, density, atom, below, peak, peak)
 
 
 def _covering(low: float, high: float, count: int) -> Floats:

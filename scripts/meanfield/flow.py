@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
+from meanfield.flow_attempt import Attempt
 from meanfield.flow_control import Run
-from meanfield.flow_step import Attempt, Stepper
+from meanfield.flow_step import Stepper
 from meanfield.measure import Measure
 from meanfield.problem import Problem
 from meanfield.stack import stack
@@ -150,7 +151,7 @@ def _integrate(
             omega, velocity = stepper.rows(omega, rows), stepper.rows(velocity, rows)
             stepper = stepper.take(rows)
         held = stepper.held(omega, velocity, [run.free for run in runs])
-        if runs[0].size == 0.0:
+        if runs[0].size == 0.0:  # as at the start, and there alone: it is so for all
             for run, size in zip(runs, stepper.first_steps(omega, velocity, held), strict=True):
                 run.size, run.calls = size, run.calls + 1
         risks, sizes = [run.risk for run in runs], [run.size for run in runs]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from meanfield.flow_step import Seen
+from meanfield.flow_attempt import Seen
 from meanfield.sticky_origin import Event
 
 # The proportional-integral controller: h_new = h SAFETY err^-PROPORTIONAL err_before^INTEGRAL.

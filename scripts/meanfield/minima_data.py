@@ -139,6 +139,7 @@ def _by_delta_and_step(
     """Return the end of the runs by Delta and step size (None if it is not swept), and width.
 
     Their risk and fluctuation by seed, and of the limit at that time its risk and K/N.
+    Nothing else is swept (`Figure2Settings`), so that no two points are the same here.
     """
     found: dict[tuple[float, float | None], dict[int, xr.Dataset]] = {}
     for row in points:

@@ -1,6 +1,8 @@
 """Figure 2: the risk that SGD reaches against Delta, the least there is, and what lies between."""
 
+from collections.abc import Sequence
 from itertools import cycle
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,7 @@ MARKERS = "osD^v"
 BAR_WIDTH = 0.035
 """In Delta; a sweep has its values at least that far apart, or bars overlap."""
 
-ROOM = 2.8
+ROOM = 3.4
 """The parts are drawn to this multiple of what width adds for independent draws; where they are
 more, a number says how much."""
 
@@ -59,7 +61,8 @@ def draw_risks(axes: Axes, minimum: pd.DataFrame, reached: pd.DataFrame) -> None
             heights.index, heights, marker, color=PALETTE["dd"], markersize=8, label=label,
             zorder=4, markeredgewidth=1.2,
         )  # fmt: skip
-    _draw_runs(axes, reached)
+    # The narrower ones hide the others here; `draw_parts` has them all.
+    _draw_runs(axes, [run for run in _runs(reached) if run.data[NEURONS].max() == widest])
     axes.set_yscale("log")
     axes.set(xlabel=r"separation of the classes, $\Delta$", ylabel="risk")
     axes.set_xlim(-0.02, minimum["x"].max())
@@ -92,7 +95,7 @@ def draw_parts(axes: Axes, reached: pd.DataFrame) -> None:
         markeredgewidth=1.2, label=r"time, and $K/N$",
     )  # fmt: skip
     floor = own[own["series"] == "DD"].set_index("x")["y"] - parts["time"]
-    _draw_runs(axes, reached, floor)
+    _draw_runs(axes, _runs(reached), floor)
     axes.axhline(0, color="black", linewidth=0.6)
     for x, height in above[above > top].items():
         axes.annotate(
@@ -107,19 +110,25 @@ def draw_parts(axes: Axes, reached: pd.DataFrame) -> None:
     sns.despine(ax=axes)
 
 
-def _draw_runs(axes: Axes, reached: pd.DataFrame, floor: pd.Series | None = None) -> None:
-    """Draw the risk of SGD against Delta with the range of the seeds; less a floor without names.
+class _Runs(NamedTuple):
+    """Runs of SGD of one width and one step at all Delta: what they are called, and their risks."""
 
-    The widest with the smallest step last, and full, so that it lies on top of the others.
+    name: str
+    data: pd.DataFrame
+
+
+def _draw_runs(axes: Axes, runs: Sequence[_Runs], floor: pd.Series | None = None) -> None:
+    """Draw the risk of SGD against Delta with the range of the seeds, less a floor if there is one.
+
+    The first on top of the others, and full.
     """
-    marked = list(zip(_runs(reached), cycle(MARKERS), strict=False))
-    for rank, ((name, shown), marker) in reversed(list(enumerate(marked))):
+    for rank, ((name, shown), marker) in enumerate(zip(runs, cycle(MARKERS), strict=False)):
         spread = [shown["y"] - shown["low"], shown["high"] - shown["y"]]
         heights = shown["y"] if floor is None else shown["y"] - floor[shown["x"]].to_numpy()
         axes.errorbar(
             shown["x"], heights, yerr=spread, fmt=marker, markersize=3.5 + rank, capsize=2,
             zorder=5 - rank, color=PALETTE["sgd"], linewidth=1, alpha=0.6 if rank else 1,
-            label=f"{name}, same $t$" if floor is None else None,
+            label=f"{name}, same $t$" if floor is None else name,
             markerfacecolor="white" if rank else PALETTE["sgd"],
         )  # fmt: skip
 
@@ -130,7 +139,7 @@ def _draws(reached: pd.DataFrame) -> pd.Series:
     return draws.set_index("x")["y"]
 
 
-def _runs(reached: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def _runs(reached: pd.DataFrame) -> list[_Runs]:
     """Return the risks of SGD by width and step, the widest and of them the smallest step first."""
     shown = reached[reached["series"] == "SGD"]
     widths, steps = (
@@ -142,7 +151,7 @@ def _runs(reached: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
             same = shown[STEP_SIZE].isna() if pd.isna(step) else shown[STEP_SIZE] == step
             name = "SGD" + (rf", $N = {neurons:g}$" if len(widths) > 1 else "")
             name += rf", $\varepsilon = {power(step)}$" if len(steps) > 1 else ""
-            found.append((name, shown[(shown[NEURONS] == neurons) & same]))
+            found.append(_Runs(name, shown[(shown[NEURONS] == neurons) & same]))
     return found
 
 
@@ -212,12 +221,14 @@ def describe(title: str, minimum: pd.DataFrame, reached: pd.DataFrame, seeds: in
         else "and what width and step add, which one number of neurons cannot tell apart"
     )
     draws = value["draws"]
+    widths = " and ".join(f"{each:g}" for each in sorted(reached[NEURONS].dropna().unique())[::-1])
     return (
         f"{title}. All quantities are dimensionless. (a) Risk against the separation Delta of the "
         f"classes, on a logarithmic scale: the certified minimum over all measures, the best "
         f"single sphere (dashed), the limit and SGD, the mean of {seeds} runs of {neurons:g} "
         f"neurons{steps} with their range, at t = {own['t'].iloc[0]:g}; {risks}. Thresholds: "
-        f"{where}. (b) The risk of SGD{steps} above the minimum as stacked bars of its parts: "
+        f"{where}. (b) The risk of SGD{steps} above the minimum as stacked bars of its parts, "
+        f"under marks for the runs of {widths} neurons with their range: "
         f"time, what the limit has not reached yet; {rest}: {shares}. Independent draws from the "
         f"limit would add K/N, {draws.min():.4f} to {draws.max():.4f}, to the first. (c) The radii "
         "of the minimiser against Delta, the area of a dot by its mass, infinity on a line above."

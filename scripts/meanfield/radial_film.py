@@ -202,8 +202,8 @@ def describe_film(title: str, film: Film, stills: list[float], seeds: int) -> st
     if end.atom > SMALLEST_MASS:
         masses += (
             f" At the end {100 * end.atom:.1f} % of the limit's mass is at a norm of 0, drawn as a "
-            f"stem, and the norms of SGD's neurons are between {end.edges[0]:.3g} and "
-            f"{end.edges[-1]:.3g}."
+            f"stem, and the norms of SGD's neurons are between {end.norms[0]:.3g} and "
+            f"{end.norms[1]:.3g}."
         )
     return (
         f"{title}. All quantities are dimensionless. A film of {len(film.frames)} frames from "

@@ -25,12 +25,15 @@ class Picture(Section):
         radial: whether it draws the law of one radius r.
         minimum: whether it draws the least risk over all measures.
         sweeps: keys that must be swept, since the picture has them on an axis.
+        tells_apart: other keys that may be swept, of whose values the picture tells the runs apart;
+            None: any.
     """
 
     whole: ClassVar[bool] = True
     radial: ClassVar[bool] = True
     minimum: ClassVar[bool] = False
     sweeps: ClassVar[tuple[str, ...]] = ()
+    tells_apart: ClassVar[tuple[str, ...] | None] = None
 
 
 class Figure1Settings(Picture):
@@ -48,7 +51,7 @@ class Figure1Settings(Picture):
         symbol="t",
         min_length=1,
         max_length=6,
-        provenance="Figure 1: these times [C]",
+        provenance="Figure 1: 0, 1, 2, 4, 6, 10 [C]",
     )
     bins: Whole = setting(
         "Number of bins of a histogram.",
@@ -77,11 +80,12 @@ class Figure1Settings(Picture):
 class Figure2Settings(Picture):
     """The risk that SGD reaches against Δ, beside the certified minimum and its minimiser.
 
-    One picture for the whole sweep, over `law.delta`.
+    One picture for the whole sweep, over `law.delta` and perhaps `sgd.neurons` and `sgd.step_size`.
     """
 
     minimum: ClassVar[bool] = True
     sweeps: ClassVar[tuple[str, ...]] = ("law.delta",)
+    tells_apart: ClassVar[tuple[str, ...] | None] = ("sgd.neurons", "sgd.step_size")
     kind: Literal["figure_2"] = setting("The kind of drawing.", allowed="`figure_2`")
     largest_radius: Number = setting(
         "Norm up to which the support of the minimiser is drawn; what lies beyond, ∞ included, "

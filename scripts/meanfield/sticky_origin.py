@@ -21,18 +21,23 @@ from meanfield.quadrature import gauss_legendre
 HEAVY = 0.05
 """Mass from which on the arrival of an atom ends a step."""
 
-# How well the release of held atoms is located, as a part of the step: an error e moves them by
-# the order of e^2 only, since they leave with velocity 0.
-_RELEASE_ERROR = 1e-7
+LEAST_PART = 1e-7
+"""How well an event is located, as a part of the step, and so the least part at which one is.
 
-_NEWTON_ITERATIONS = 6
+An error e moves atoms that are let go by the order of e^2 only, since they leave with velocity 0,
+and those that arrive not at all, since they are put on 0. A step must not shrink to nothing: from a
+length of 0 it could not grow again."""
+
+# Of Newton's method, kept in its bracket by bisection. Six find the last digit of most crossings;
+# those of atoms that rest at r, almost 0, when the step begins take log2(1 / r) / 2 more.
+_ITERATIONS = 20
 
 
 class Event(NamedTuple):
     """Where a step must end.
 
     Args:
-        part: part of the step, in (0, 1].
+        part: part of the step, in [LEAST_PART, 1].
         landed: which atoms (J, 1) arrive at 0 there; None where held atoms are let go.
     """
 
@@ -55,7 +60,7 @@ def arrival(path: Step, mass: Any, heavy: float = HEAVY) -> Event | None:
     parts = xp.full_like(path.start, 2.0)
     parts[crossed] = _crossings(path.rows(crossed), 1.0)
     first = float(xp.min(parts))
-    return Event(first, parts == first)
+    return Event(max(first, LEAST_PART), parts == first)
 
 
 def release(outward: Callable[[float], float], seen: Sequence[float]) -> Event | None:
@@ -68,7 +73,8 @@ def release(outward: Callable[[float], float], seen: Sequence[float]) -> Event |
     """
     for part in seen:
         if outward(part) > 0:
-            return Event(float(brentq(outward, 0.0, part, xtol=_RELEASE_ERROR)), None)
+            found = float(brentq(outward, 0.0, part, xtol=LEAST_PART))
+            return Event(max(found, LEAST_PART), None)
     return None
 
 
@@ -102,6 +108,12 @@ def _crossings(path: Step, part: float) -> Any:
     """Return the parts of the step, up to one at which all radii are negative, where they are 0."""
     xp = array_namespace(path.start)
     at = part * path.start / (path.start - path.at(part))
-    for _ in range(_NEWTON_ITERATIONS):
-        at = xp.clip(at - path.at(at) / (path.size * path.slope(at)), 0.0, part)
+    low, high = xp.zeros_like(at), xp.full_like(at, part)
+    for _ in range(_ITERATIONS):
+        value, slope = path.at(at), path.size * path.slope(at)
+        low, high = xp.where(value > 0, at, low), xp.where(value > 0, high, at)
+        # Atoms that first move out, and turn within the step, lead Newton's method out of it.
+        newton = at - value / xp.where(slope == 0, xp.nan, slope)
+        inside = (newton >= low) & (newton <= high)
+        at = xp.where(inside, newton, 0.5 * (low + high))
     return at
