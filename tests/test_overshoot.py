@@ -98,21 +98,22 @@ def test_table_keeps_its_bounds_off_the_grid(dimensions: tuple[float, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "bound"),
-    # On circles densities are infinite at their ends: T_x and T_ww err by up to 5e-10 either way,
-    # by a rule of 80 nodes; T and T_w by 1e-15.
-    [((2, 10), 1e-9), ((3, 9), 1e-12), ((9, 31), 1e-12), ((60, 260), 1e-12), ((1, 7), 1e-11),
-     ((7, 1), 1e-11), ((1, 2), 1e-11)],
+    ("dimensions", "bound", "steep_bound"),
+    # Of T and T_w, and of T_x and T_ww. On circles densities are infinite at their ends: there
+    # the sums of either form err by up to 1e-10 and 8e-10, by a rule of 160 nodes.
+    [((2, 10), 1e-11, 1e-9), ((3, 9), 1e-12, 1e-12), ((9, 31), 1e-12, 1e-12),
+     ((60, 260), 1e-12, 1e-12), ((1, 7), 1e-11, 1e-11), ((7, 1), 1e-11, 1e-11),
+     ((1, 2), 1e-11, 1e-11)],
 )  # fmt: skip
-def test_compiled_form(dimensions: tuple[int, int], bound: float) -> None:
+def test_compiled_form(dimensions: tuple[int, int], bound: float, steep_bound: float) -> None:
     generator = np.random.default_rng(7)
     w = np.concatenate([generator.uniform(0, 6, 300), [0.0, 0.3, np.inf, 0.2]])
     x = np.concatenate([np.sin(generator.uniform(0, np.pi / 2, 300)) ** 2, [0.5, 0.5, 0.3, 0.0]])
     projection = Projection(dimensions)
-    for mine, theirs in zip(
-        fast_overshoot(projection, w, x), projection.overshoot(w, x), strict=True
-    ):
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=bound)
+    mine, theirs = fast_overshoot(projection, w, x), projection.overshoot(w, x)
+    for name in ("value", "level", "share", "density"):
+        atol = bound if name in ("value", "level") else steep_bound
+        np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), rtol=0, atol=atol)
 
 
 def test_compiled_form_beside_the_ends_of_a_part() -> None:
