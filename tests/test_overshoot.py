@@ -6,6 +6,7 @@ import pytest
 from meanfield import overshoot_kernel
 from meanfield.overshoot import Overshoot, Projection
 from meanfield.overshoot_kernel import fast_overshoot
+from meanfield.overshoot_plane import VALUE_ERROR as PLANE_ERROR
 from meanfield.overshoot_table import (
     SLOPE_ERROR,
     VALUE_ERROR,
@@ -117,7 +118,10 @@ def test_compiled_form(dimensions: tuple[int, int], bound: float, steep_bound: f
 
 
 def test_compiled_form_beside_the_ends_of_a_part() -> None:
-    """Where a root of a density lies just beyond the end of a part: a rule of twice the nodes."""
+    """Where a root of a density lies just beyond the end of a part: a rule of 80 nodes, not 32.
+
+    The sums may err by half of what the table in the plane of angles promises for T.
+    """
     generator = np.random.default_rng(0)
     for dimensions in ((2, 4), (2, 3), (4, 2)):
         x = np.sin(np.pi / 2 * generator.uniform(0, 1, 300)) ** 2
@@ -128,8 +132,8 @@ def test_compiled_form_beside_the_ends_of_a_part() -> None:
         )
         found = fast_overshoot(Projection(dimensions), w, x)
         finer = _with_nodes(80, dimensions, w, x)
-        np.testing.assert_allclose(found.value, finer.value, rtol=0, atol=5e-10)
-        np.testing.assert_allclose(found.level, finer.level, rtol=0, atol=2e-9)
+        np.testing.assert_allclose(found.value, finer.value, rtol=0, atol=PLANE_ERROR / 2)
+        np.testing.assert_allclose(found.level, finer.level, rtol=0, atol=PLANE_ERROR / 2)
 
 
 def _with_nodes(count: int, dimensions: tuple[int, int], w: np.ndarray, x: np.ndarray) -> Overshoot:

@@ -34,7 +34,11 @@ DEGREE = 11
 """Degree in u and in v."""
 
 NARROWEST = 1e-4
-"""Width from which on cells are not halved: the exact sums err by up to 1e-10 beside the lines."""
+"""Width from which on cells are not halved.
+
+The exact sums, from which T is taken, err beside the lines where one sphere is a circle: T and T_w
+by up to 4e-10, the derivative in theta by 7e-9 (a rule of 160 nodes).
+"""
 
 _MOST_CELLS = 4000
 
