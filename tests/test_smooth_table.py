@@ -16,15 +16,15 @@ from meanfield.smooth_mean import Smooth, SmoothMean
 from meanfield.smooth_table import SLOPE_ERROR, VALUE_ERROR, tabulate_mean
 from meanfield.sphere import scaled_density
 from meanfield.sphere_problem import SphereProblem
-from meanfield.tabulated_mean import TabulatedMean
+from meanfield.tabulated_mean import TabulatedOrbitMean
 from meanfield.units import Units
 
 LAW = AnisotropicGaussians(320, 60, 0.5)
 
 
-def table_of(activation: Smooth, dimensions: tuple[float, ...]) -> TabulatedMean:
+def table_of(activation: Smooth, dimensions: tuple[float, ...]) -> TabulatedOrbitMean:
     mean = tabulate_mean(activation, dimensions, biased=True)
-    assert isinstance(mean, TabulatedMean)
+    assert isinstance(mean, TabulatedOrbitMean)
     return mean
 
 
@@ -58,7 +58,7 @@ def beside_the_ends(dimensions: tuple[float, ...], seed: int) -> Units:
     return Units(np.ones(count), rho * w, radii, True)
 
 
-def assert_within_bounds(mean: TabulatedMean, exact: SmoothMean, units: Units) -> None:
+def assert_within_bounds(mean: TabulatedOrbitMean, exact: SmoothMean, units: Units) -> None:
     scales = np.ones((1, units.radii.shape[1]))
     expected = exact.evaluate(units, scales, gradients=True)
     found = mean.evaluate(units, scales, gradients=True)
@@ -92,7 +92,7 @@ def test_where_a_table_cannot_keep_its_bounds_there_is_none(
 ) -> None:
     """The errors of these tables, up to 6e-8, are beside the ends of the parts of S alone."""
     mean = tabulate_mean(activation, dimensions, biased=True)
-    if isinstance(mean, TabulatedMean):
+    if isinstance(mean, TabulatedOrbitMean):
         exact = SmoothMean(activation, tabulate_overshoot(dimensions))
         assert_within_bounds(mean, exact, beside_the_ends(dimensions, 7))
 
@@ -181,7 +181,7 @@ def test_a_flow_loses_the_risk_it_dissipates(neuron: Perceptron | Ridge) -> None
     """The gradients are those of the tabulated features, and the flow that of the exact ones."""
     problem = make_problem(LAW, neuron, 3)
     assert isinstance(problem, SphereProblem)
-    assert isinstance(problem.mean, TabulatedMean)
+    assert isinstance(problem.mean, TabulatedOrbitMean)
     omega = np.random.default_rng(5).uniform(0.1, 1.5, (12, len(problem.invariant_names)))
     start, times = Measure(omega, np.full(12, 1 / 12)), [0.0, 0.5]
     mean = SmoothMean(problem.mean.activation, tabulate_overshoot(LAW.spheres))
@@ -202,8 +202,8 @@ def test_ridges_have_a_smaller_table() -> None:
     without = make_problem(LAW, Ridge(Softplus()), 2)
     assert isinstance(with_offset, SphereProblem)
     assert isinstance(without, SphereProblem)
-    assert isinstance(with_offset.mean, TabulatedMean)
-    assert isinstance(without.mean, TabulatedMean)
+    assert isinstance(with_offset.mean, TabulatedOrbitMean)
+    assert isinstance(without.mean, TabulatedOrbitMean)
     assert without.mean.table.coefficients.size * 100 < with_offset.mean.table.coefficients.size
     radii = np.random.default_rng(4).uniform(0, 3, (30, 2))
     omega = np.concatenate([np.ones((30, 1)), np.zeros((30, 1)), radii], axis=1)

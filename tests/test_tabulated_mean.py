@@ -8,7 +8,7 @@ from meanfield.laws import AnisotropicGaussians
 from meanfield.neurons import Neuron, Perceptron, Ridge
 from meanfield.problem import make_problem
 from meanfield.sphere_problem import SphereProblem
-from meanfield.tabulated_mean import TabulatedMean
+from meanfield.tabulated_mean import TabulatedOrbitMean
 
 CASES: list[Neuron] = [Perceptron(Erf()), Perceptron(Softplus()), Ridge(Softplus())]
 
@@ -16,7 +16,7 @@ CASES: list[Neuron] = [Perceptron(Erf()), Perceptron(Softplus()), Ridge(Softplus
 def problem_of(neuron: Neuron) -> SphereProblem:
     problem = make_problem(AnisotropicGaussians(320, 60, 0.5), neuron, 3)
     assert isinstance(problem, SphereProblem)
-    assert isinstance(problem.mean, TabulatedMean)
+    assert isinstance(problem.mean, TabulatedOrbitMean)
     return problem
 
 
@@ -33,7 +33,7 @@ def test_kernel_and_plain_reference_agree(neuron: Neuron, monkeypatch: pytest.Mo
     if problem.biased:
         omega[4:6, 1] = 0.0, 1e3
     monkeypatch.setattr("meanfield.tabulated_mean._CHUNK", 50)  # several chunks
-    assert isinstance(problem.mean, TabulatedMean)
+    assert isinstance(problem.mean, TabulatedOrbitMean)
     plain = problem.mean.plain(problem.take_apart(omega), problem.scales)
     found = problem.features_and_gradients(omega)
     for mine, theirs in zip(found, plain, strict=True):

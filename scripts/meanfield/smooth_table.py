@@ -16,7 +16,7 @@ from meanfield.overshoot_kernel import fast_overshoot
 from meanfield.overshoot_table import TabulatedOvershoot, share_edges, tabulate_overshoot
 from meanfield.smooth_kernel import KINDS, fill_smooth_grid
 from meanfield.smooth_mean import REACH, Smooth, SmoothMean, find_halvings
-from meanfield.tabulated_mean import SmoothTable, TabulatedMean
+from meanfield.tabulated_mean import SmoothTable, TabulatedOrbitMean
 from meanfield.units import Units
 
 Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ _BESIDE = np.array([-0.4, -0.15, -0.05, 0.0, 0.05, 0.2])  # and from the ends of
 
 def tabulate_mean(
     activation: Smooth, dimensions: tuple[float, ...], *, biased: bool
-) -> TabulatedMean | SmoothMean:
+) -> TabulatedOrbitMean | SmoothMean:
     """Return the orbit mean of a smooth neuron, as a table if one can keep its bounds.
 
     Args:
@@ -75,7 +75,7 @@ def tabulate_mean(
 
 def _tabulated(
     exact: SmoothMean, projection: Projection, share_cells: int, biased: bool
-) -> TabulatedMean:
+) -> TabulatedOrbitMean:
     """Interpolate G with a number of cells, and measure the errors between the nodes."""
     kind = type(exact.activation).__name__
     bend, per_unit = _BEND[kind], _PER_UNIT[kind]
@@ -103,10 +103,10 @@ def _tabulated(
     coefficients[:, :-1] = found
     # At rho = 0 nothing depends on x: no rounding may be left, which 1 / rho would magnify.
     coefficients[0, :, :, 1:, 0, :] = 0.0
-    made = TabulatedMean(exact.activation, SmoothTable(coefficients, per_unit, bend, 0.0, 0.0))
+    made = TabulatedOrbitMean(exact.activation, SmoothTable(coefficients, per_unit, bend, 0.0, 0.0))
     value_error, slope_error = _errors(made, exact, projection, biased)
     table = made.table._replace(value_error=value_error, slope_error=slope_error)
-    return TabulatedMean(exact.activation, table)
+    return TabulatedOrbitMean(exact.activation, table)
 
 
 def _chebyshev(degree: int) -> Floats:
@@ -148,7 +148,7 @@ def _remainders(
 
 
 def _errors(
-    made: TabulatedMean, exact: SmoothMean, projection: Projection, biased: bool
+    made: TabulatedOrbitMean, exact: SmoothMean, projection: Projection, biased: bool
 ) -> tuple[float, float]:
     """Return the largest errors of values and of derivatives at many (b, rho, x)."""
     bend, spheres = made.table.bend, len(projection.dimensions)

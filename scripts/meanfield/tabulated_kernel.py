@@ -1,7 +1,7 @@
 """Compiled look-up of the orbit means of smooth neurons in their table, with gradients.
 
-The same sums as `meanfield.tabulated_mean.TabulatedMean.plain`, without its temporaries; a test
-holds the two together.
+The same sums as `meanfield.tabulated_mean.TabulatedOrbitMean.plain`, without its temporaries; a
+test holds the two together.
 """
 
 import math

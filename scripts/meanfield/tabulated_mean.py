@@ -85,7 +85,7 @@ def _collapse(coefficients: Any, at: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class TabulatedMean:
+class TabulatedOrbitMean:
     """The orbit means of neurons with a smooth sigma.
 
     Args:
