@@ -27,7 +27,15 @@ from array_api_compat import array_namespace
 from meanfield.overshoot_table import find_share_cells
 from meanfield.smooth_mean import Smooth, behavior_far_out
 from meanfield.tabulated_kernel import fill_tabulated
-from meanfield.units import Far, Units, directions, empty_results, has_kernel, with_bias
+from meanfield.units import (
+    Far,
+    Units,
+    directions,
+    empty_results,
+    has_kernel,
+    slopes_in_radii,
+    with_bias,
+)
 
 _CHUNK = 2**15  # pairs at a time in the plain look-up: 150 MB of coefficients
 
@@ -165,9 +173,5 @@ class TabulatedOrbitMean:
             mean = xp.where(offset >= 0, high + g, low - g)
             in_offset = in_beta / length
             in_rho, turn = side * steep / length * inner, side * turn
-        turns = (2 * (1 - x), -2 * x)
-        in_radii = [
-            parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * turn)
-            for c in range(scales.shape[-1])
-        ]
+        in_radii = slopes_in_radii(scales, parts, x, in_rho, turn)
         return with_bias(units, mean, in_offset, in_radii)

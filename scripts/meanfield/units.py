@@ -66,6 +66,23 @@ def directions(units: Units, scales: Any) -> tuple[Any, Any, Any]:
     return rho, parts, xp.minimum(parts[..., 0] ** 2, xp.asarray(1.0))
 
 
+def slopes_in_radii(scales: Any, parts: Any, x: Any, in_rho: Any, turn: Any) -> list[Any]:
+    """Return the derivatives in the radii of a function of rho and x, each (..., J, Q).
+
+    Args:
+        scales: s_c / sqrt(n_c), shape (..., Q, m).
+        parts: rho_c / rho, from `directions`, as x is.
+        x: the share (rho_1 / rho)^2.
+        in_rho: the derivative in rho.
+        turn: that in x, divided by rho.
+    """
+    turns = (2 * (1 - x), -2 * x)
+    return [
+        parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * turn)
+        for c in range(scales.shape[-1])
+    ]
+
+
 def with_bias(units: Units, mean: Any, in_offset: Any, in_radii: list[Any]) -> tuple[Any, Any]:
     """Return phi and its gradients in omega from those of E sigma(b + rho S), each (..., J, Q)."""
     xp = array_namespace(mean)
