@@ -32,6 +32,7 @@ def test_kernel_and_plain_reference_agree(neuron: Neuron, monkeypatch: pytest.Mo
     omega = atoms(problem)
     if problem.biased:
         omega[4:6, 1] = 0.0, 1e3
+    omega[6, -2:], omega[7, -1] = 1e200, 1e-200
     monkeypatch.setattr("meanfield.tabulated_mean._CHUNK", 50)  # several chunks
     assert isinstance(problem.mean, TabulatedOrbitMean)
     plain = problem.mean.plain(problem.take_apart(omega), problem.scales)
@@ -87,3 +88,18 @@ def test_nan_stays_nan() -> None:
         omega[0, k] = np.nan
         assert np.isnan(problem.features(omega)).all()
         assert np.isnan(problem.features_and_gradients(omega)[0]).all()
+
+
+@pytest.mark.parametrize("neuron", CASES)
+def test_radii_whose_squares_overflow(neuron: Neuron) -> None:
+    """E sigma(b + rho S) is that of rho = 1e100, or in proportion to rho if sigma grows."""
+    problem = problem_of(neuron)
+    omega = atoms(problem)[4:]
+    omega[:, -2:] *= 1e100
+    far = omega.copy()
+    far[:, -2:] *= 1e100
+    value = problem.features(omega)
+    other, slope = problem.features_and_gradients(far)
+    growth = 1e100 if np.isinf(neuron.activation.limits[1]) else 1.0
+    np.testing.assert_allclose(other, growth * value, rtol=1e-9)
+    assert np.isfinite(slope).all()

@@ -80,11 +80,11 @@ def fill_tabulated(
         for q in range(scales.shape[0]):
             rho1 = radii[j, 0] * scales[q, 0]
             rho2 = radii[j, 1] * scales[q, 1] if two else 0.0
-            rho = math.sqrt(rho1 * rho1 + rho2 * rho2) if two else abs(rho1)
+            rho = math.hypot(rho1, rho2) if two else abs(rho1)
             # At rho = 0 the neuron is sigma(b), and every direction from there is as good.
             part1 = rho1 / rho if rho > 0.0 else 1.0
             part2 = rho2 / rho if rho > 0.0 else 0.0
-            length = math.sqrt(bend * bend + rho * rho)
+            length = math.hypot(bend, rho)
             spread = rho / length * (rho / (length + bend))
             position = abs(b) / length * per_unit
             g = in_beta = in_spread = in_share = 0.0

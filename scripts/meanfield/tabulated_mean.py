@@ -156,7 +156,7 @@ class TabulatedOrbitMean:
         grows = bool(np.isinf(high))
         rho, parts, x = directions(units, scales)
         offset = xp.broadcast_to(units.offset[..., None], rho.shape)
-        length = xp.sqrt(self.table.bend**2 + rho * rho)
+        length = xp.hypot(xp.full_like(rho, self.table.bend), rho)
         beta, steep = xp.abs(offset) / length, rho / length
         spread = steep * rho / (length + self.table.bend)
         found = self.table.look_up(*(xp.reshape(part, (-1,)) for part in (beta, spread, x)))

@@ -60,7 +60,8 @@ def directions(units: Units, scales: Any) -> tuple[Any, Any, Any]:
     """
     xp = array_namespace(scales)
     parts = units.radii[..., :, None, :] * scales[..., None, :, :]
-    rho = xp.sqrt(xp.sum(parts * parts, axis=-1))
+    # The squares of large radii overflow.
+    rho = xp.abs(parts[..., 0]) if parts.shape[-1] == 1 else xp.hypot(parts[..., 0], parts[..., 1])
     start = xp.asarray([1.0] + [0.0] * (scales.shape[-1] - 1))
     parts = xp.where(rho[..., None] > 0, parts / xp.where(rho > 0, rho, 1.0)[..., None], start)
     return rho, parts, xp.minimum(parts[..., 0] ** 2, xp.asarray(1.0))
