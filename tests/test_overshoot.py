@@ -6,6 +6,7 @@ import pytest
 from meanfield import overshoot_kernel
 from meanfield.overshoot import Overshoot, Projection
 from meanfield.overshoot_kernel import fast_overshoot
+from meanfield.overshoot_plane import VALUE_ERROR as PLANE_ERROR
 from meanfield.overshoot_table import (
     SLOPE_ERROR,
     VALUE_ERROR,
@@ -98,25 +99,29 @@ def test_table_keeps_its_bounds_off_the_grid(dimensions: tuple[float, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "bound"),
-    # On circles densities are infinite at their ends: T_x and T_ww err by up to 5e-10 either way,
-    # by a rule of 80 nodes; T and T_w by 1e-15.
-    [((2, 10), 1e-9), ((3, 9), 1e-12), ((9, 31), 1e-12), ((60, 260), 1e-12), ((1, 7), 1e-11),
-     ((7, 1), 1e-11), ((1, 2), 1e-11)],
+    ("dimensions", "bound", "steep_bound"),
+    # Of T and T_w, and of T_x and T_ww. On circles densities are infinite at their ends: there
+    # the sums of either form err by up to 1e-10 and 8e-10, by a rule of 160 nodes.
+    [((2, 10), 1e-11, 1e-9), ((3, 9), 1e-12, 1e-12), ((9, 31), 1e-12, 1e-12),
+     ((60, 260), 1e-12, 1e-12), ((1, 7), 1e-11, 1e-11), ((7, 1), 1e-11, 1e-11),
+     ((1, 2), 1e-11, 1e-11)],
 )  # fmt: skip
-def test_compiled_form(dimensions: tuple[int, int], bound: float) -> None:
+def test_compiled_form(dimensions: tuple[int, int], bound: float, steep_bound: float) -> None:
     generator = np.random.default_rng(7)
     w = np.concatenate([generator.uniform(0, 6, 300), [0.0, 0.3, np.inf, 0.2]])
     x = np.concatenate([np.sin(generator.uniform(0, np.pi / 2, 300)) ** 2, [0.5, 0.5, 0.3, 0.0]])
     projection = Projection(dimensions)
-    for mine, theirs in zip(
-        fast_overshoot(projection, w, x), projection.overshoot(w, x), strict=True
-    ):
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=bound)
+    mine, theirs = fast_overshoot(projection, w, x), projection.overshoot(w, x)
+    for name in ("value", "level", "share", "density"):
+        atol = bound if name in ("value", "level") else steep_bound
+        np.testing.assert_allclose(getattr(mine, name), getattr(theirs, name), rtol=0, atol=atol)
 
 
 def test_compiled_form_beside_the_ends_of_a_part() -> None:
-    """Where a root of a density lies just beyond the end of a part: a rule of twice the nodes."""
+    """Where a root of a density lies just beyond the end of a part: a rule of 80 nodes, not 32.
+
+    The sums may err by half of what the table in the plane of angles promises for T.
+    """
     generator = np.random.default_rng(0)
     for dimensions in ((2, 4), (2, 3), (4, 2)):
         x = np.sin(np.pi / 2 * generator.uniform(0, 1, 300)) ** 2
@@ -127,8 +132,8 @@ def test_compiled_form_beside_the_ends_of_a_part() -> None:
         )
         found = fast_overshoot(Projection(dimensions), w, x)
         finer = _with_nodes(80, dimensions, w, x)
-        np.testing.assert_allclose(found.value, finer.value, rtol=0, atol=5e-10)
-        np.testing.assert_allclose(found.level, finer.level, rtol=0, atol=2e-9)
+        np.testing.assert_allclose(found.value, finer.value, rtol=0, atol=PLANE_ERROR / 2)
+        np.testing.assert_allclose(found.level, finer.level, rtol=0, atol=PLANE_ERROR / 2)
 
 
 def _with_nodes(count: int, dimensions: tuple[int, int], w: np.ndarray, x: np.ndarray) -> Overshoot:

@@ -65,13 +65,14 @@ def test_slopes_are_those_of_the_table(dimensions: tuple[int, int]) -> None:
 def test_kernel_and_plain_reference_agree(dimensions: tuple[int, int]) -> None:
     table = table_of(dimensions)
     w, x = places(dimensions, 900)
-    w = np.concatenate([w, [0.0, 0.3, 1e3, np.inf, 0.5]])
-    x = np.concatenate([x, [0.5, 1.0, 0.5, 0.2, 0.0]])
+    w = np.concatenate([w, [0.0, 0.3, 1e3, np.inf, 0.5, np.nan, 0.5]])
+    x = np.concatenate([x, [0.5, 1.0, 0.5, 0.2, 0.0, 0.5, np.nan]])
     other = to_backend(table, Backend("cupy", array_api_strict, "another device"))
     strict = other.overshoot(array_api_strict.asarray(w), array_api_strict.asarray(x))
     for mine, plain, moved in zip(table.overshoot(w, x), table.plain(w, x), strict, strict=True):
         np.testing.assert_allclose(mine, plain, rtol=1e-9, atol=1e-10)
         np.testing.assert_array_equal(to_host(moved), plain)
+        assert np.isnan(plain[-2:]).all()
 
 
 def test_on_the_ends_of_the_plane() -> None:

@@ -8,7 +8,7 @@ from meanfield.laws import AnisotropicGaussians
 from meanfield.neurons import Neuron, Perceptron, Ridge
 from meanfield.problem import make_problem
 from meanfield.sphere_problem import SphereProblem
-from meanfield.tabulated_mean import TabulatedMean
+from meanfield.tabulated_mean import TabulatedOrbitMean
 
 CASES: list[Neuron] = [Perceptron(Erf()), Perceptron(Softplus()), Ridge(Softplus())]
 
@@ -16,7 +16,7 @@ CASES: list[Neuron] = [Perceptron(Erf()), Perceptron(Softplus()), Ridge(Softplus
 def problem_of(neuron: Neuron) -> SphereProblem:
     problem = make_problem(AnisotropicGaussians(320, 60, 0.5), neuron, 3)
     assert isinstance(problem, SphereProblem)
-    assert isinstance(problem.mean, TabulatedMean)
+    assert isinstance(problem.mean, TabulatedOrbitMean)
     return problem
 
 
@@ -32,8 +32,9 @@ def test_kernel_and_plain_reference_agree(neuron: Neuron, monkeypatch: pytest.Mo
     omega = atoms(problem)
     if problem.biased:
         omega[4:6, 1] = 0.0, 1e3
+    omega[6, -2:], omega[7, -1] = 1e200, 1e-200
     monkeypatch.setattr("meanfield.tabulated_mean._CHUNK", 50)  # several chunks
-    assert isinstance(problem.mean, TabulatedMean)
+    assert isinstance(problem.mean, TabulatedOrbitMean)
     plain = problem.mean.plain(problem.take_apart(omega), problem.scales)
     found = problem.features_and_gradients(omega)
     for mine, theirs in zip(found, plain, strict=True):
@@ -87,3 +88,18 @@ def test_nan_stays_nan() -> None:
         omega[0, k] = np.nan
         assert np.isnan(problem.features(omega)).all()
         assert np.isnan(problem.features_and_gradients(omega)[0]).all()
+
+
+@pytest.mark.parametrize("neuron", CASES)
+def test_radii_whose_squares_overflow(neuron: Neuron) -> None:
+    """E sigma(b + rho S) is that of rho = 1e100, or in proportion to rho if sigma grows."""
+    problem = problem_of(neuron)
+    omega = atoms(problem)[4:]
+    omega[:, -2:] *= 1e100
+    far = omega.copy()
+    far[:, -2:] *= 1e100
+    value = problem.features(omega)
+    other, slope = problem.features_and_gradients(far)
+    growth = 1e100 if np.isinf(neuron.activation.limits[1]) else 1.0
+    np.testing.assert_allclose(other, growth * value, rtol=1e-9)
+    assert np.isfinite(slope).all()

@@ -4,9 +4,8 @@ The same sums as `meanfield.bent_mean.BentMean.plain`, without its temporaries; 
 two together.
 """
 
+import math
 from typing import Any
-
-import numpy as np
 
 from meanfield.compiled import compiler
 
@@ -83,7 +82,7 @@ def fill_features(
         for q in range(scales.shape[0]):
             rho1 = radii[j, 0] * scales[q, 0]
             rho2 = radii[j, 1] * scales[q, 1] if two else 0.0
-            rho = np.sqrt(rho1 * rho1 + rho2 * rho2) if two else abs(rho1)
+            rho = math.hypot(rho1, rho2) if two else abs(rho1)
             # At rho = 0 the neuron is sigma(b), and every direction from there is as good.
             part1 = rho1 / rho if rho > 0.0 else 1.0
             part2 = rho2 / rho if rho > 0.0 else 0.0

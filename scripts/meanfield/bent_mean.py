@@ -23,7 +23,15 @@ from array_api_compat import array_namespace
 from meanfield.activations import Pieces
 from meanfield.bent_kernel import fill_features
 from meanfield.overshoot_table import MeanOvershoot, TabulatedOvershoot
-from meanfield.units import Far, Units, directions, empty_results, has_kernel, with_bias
+from meanfield.units import (
+    Far,
+    Units,
+    directions,
+    empty_results,
+    has_kernel,
+    slopes_in_radii,
+    with_bias,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +103,7 @@ class BentMean:
             in_offset = in_offset + jump * xp.where(distance > 0, in_level, -in_level)
             in_rho = in_rho + jump * (over - xp.where(xp.isfinite(w), w, 0.0) * in_level)
             in_share = in_share + jump * in_x
-        turns = (2 * (1 - x), -2 * x)
-        in_radii = [
-            parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * in_share)
-            for c in range(scales.shape[-1])
-        ]
+        in_radii = slopes_in_radii(scales, parts, x, in_rho, in_share)
         return with_bias(units, base + rho * value, in_offset, in_radii)
 
     def _start(self, offset: Any) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ SLOPE_ERROR = 1e-8
 
 _PER_UNIT = 16  # cells per unit of rho
 _REACH = 64.0  # up to which rho L is tabulated; beyond, it is computed
-_BESSEL = 200  # dimension up to which the closed form is used
+_BESSEL = 120  # dimension up to which the closed form is used
 _VANISHES = 9.0  # from where on L is below 1e-17 in higher dimension
 
 
@@ -75,7 +75,7 @@ def wave(rho: Floats, dimension: float) -> tuple[Floats, Floats, Floats]:
     0F1(m + 1; u) / m.
     """
     if dimension > _BESSEL:
-        # The factors of the closed form overflow there.
+        # The Bessel function in the closed form underflows at small rho, from n = 160 on.
         nodes, weights = gegenbauer(int(dimension), 64)
         phase = np.minimum(rho, _VANISHES)[..., None] * nodes
         near = (rho < _VANISHES).astype(np.float64)

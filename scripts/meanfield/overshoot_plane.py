@@ -34,7 +34,11 @@ DEGREE = 11
 """Degree in u and in v."""
 
 NARROWEST = 1e-4
-"""Width from which on cells are not halved: the exact sums err by up to 1e-10 beside the lines."""
+"""Width from which on cells are not halved.
+
+The exact sums, from which T is taken, err beside the lines where one sphere is a circle: T and T_w
+by up to 4e-10, the derivative in theta by 7e-9 (a rule of 160 nodes).
+"""
 
 _MOST_CELLS = 4000
 
@@ -86,7 +90,7 @@ class PlaneOvershoot(NamedTuple):
         xp = array_namespace(w, x)
         shape, zero = w.shape, xp.zeros_like(xp.reshape(w, (-1,)))
         w, x = xp.reshape(w, (-1,)), xp.reshape(x, (-1,))
-        inside = w < self.reach
+        inside = ~(w >= self.reach)  # or NaN
         near = xp.where(inside, w, zero)
         part1, part2 = xp.sqrt(x), xp.sqrt(1 - x)
         turn, height = xp.atan2(part2, part1), xp.acos(near / self.reach)
@@ -121,7 +125,10 @@ class PlaneOvershoot(NamedTuple):
         share = xp.where(both > 0, (slope_u - slope_v) / xp.where(both > 0, both, 1.0), zero)
         found = (value, -(slope_u + slope_v) / sine, share)
         found = tuple(xp.where(used, each, zero) for each in found)
-        computed = inside & (kind == COMPUTE)
+        # NaN is in no cell.
+        lost = xp.isnan(u)
+        found = tuple(xp.where(lost, u, each) for each in found)
+        computed = inside & (kind == COMPUTE) & ~lost
         if bool(xp.any(computed)):
             exact = on_host(partial(_exact_parts, self.projection), near, x)
             found = tuple(

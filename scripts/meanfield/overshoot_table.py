@@ -105,7 +105,7 @@ class ExactOvershoot:
 MeanOvershoot = TabulatedOvershoot | PlaneOvershoot | ExactOvershoot
 
 
-@lru_cache(maxsize=16)  # 15 MB at most each
+@lru_cache(maxsize=8)  # 30 MB at most each
 def tabulate_overshoot(dimensions: tuple[float, ...]) -> MeanOvershoot:
     """Tabulate the mean overshoot of a projection, if a table can keep its bounds.
 

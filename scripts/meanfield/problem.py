@@ -134,7 +134,7 @@ def make_problem(law: Any, neuron: Any, nodes: int, *, dimension: Dimension = "f
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # up to 61 MB each
 def _orbit_mean(activation: Any, spheres: tuple[float, ...], biased: bool) -> OrbitMean:
     """Return the orbit mean of a neuron on a product of spheres."""
     if isinstance(activation, Cosine):

@@ -122,7 +122,7 @@ def fill_smooth_features(
         for q in range(scales.shape[0]):
             rho1 = radii[j, 0] * scales[q, 0]
             rho2 = radii[j, 1] * scales[q, 1] if two else 0.0
-            rho = np.sqrt(rho1 * rho1 + rho2 * rho2) if two else abs(rho1)
+            rho = math.hypot(rho1, rho2) if two else abs(rho1)
             part1 = rho1 / rho if rho > 0.0 else 1.0
             part2 = rho2 / rho if rho > 0.0 else 0.0
             x = part1 * part1

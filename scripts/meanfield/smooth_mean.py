@@ -24,7 +24,15 @@ from meanfield.quadrature import gauss_legendre
 from meanfield.smooth_kernel import KINDS, fill_smooth_features
 from meanfield.special import Asymptote
 from meanfield.sphere import scaled_moment
-from meanfield.units import Far, Units, directions, empty_results, has_kernel, with_bias
+from meanfield.units import (
+    Far,
+    Units,
+    directions,
+    empty_results,
+    has_kernel,
+    slopes_in_radii,
+    with_bias,
+)
 
 Floats = NDArray[np.float64]
 
@@ -166,11 +174,7 @@ class SmoothMean:
                     in_offset = in_offset - side * jump * in_level
                     in_rho = in_rho + jump * (over - w * in_level)
                     in_share = in_share + jump * in_x
-        turns = (2 * (1 - x), -2 * x)
-        in_radii = [
-            parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * in_share)
-            for c in range(scales.shape[-1])
-        ]
+        in_radii = slopes_in_radii(scales, parts, x, in_rho, in_share)
         mean = on_host(self.activation, offset) + rho * value
         in_offset = on_host(self.activation.derivative, offset) + in_offset
         return with_bias(units, mean, in_offset, in_radii)

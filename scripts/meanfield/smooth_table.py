@@ -16,7 +16,7 @@ from meanfield.overshoot_kernel import fast_overshoot
 from meanfield.overshoot_table import TabulatedOvershoot, share_edges, tabulate_overshoot
 from meanfield.smooth_kernel import KINDS, fill_smooth_grid
 from meanfield.smooth_mean import REACH, Smooth, SmoothMean, find_halvings
-from meanfield.tabulated_mean import SmoothTable, TabulatedMean
+from meanfield.tabulated_mean import SmoothTable, TabulatedOrbitMean
 from meanfield.units import Units
 
 Floats = NDArray[np.float64]
@@ -38,12 +38,13 @@ _SPREAD_CELLS = 16
 _SHARE_CELLS = (2, 4, 8, 16)
 """Cells of x, tried in turn: the lower the spheres, the finer."""
 
-_SAMPLES = 1500  # for the errors
+_SAMPLES = 1500  # for the errors, anywhere
+_BESIDE = np.array([-0.4, -0.15, -0.05, 0.0, 0.05, 0.2])  # and from the ends of the parts of S
 
 
 def tabulate_mean(
     activation: Smooth, dimensions: tuple[float, ...], *, biased: bool
-) -> TabulatedMean | SmoothMean:
+) -> TabulatedOrbitMean | SmoothMean:
     """Return the orbit mean of a smooth neuron, as a table if one can keep its bounds.
 
     Args:
@@ -52,8 +53,9 @@ def tabulate_mean(
         biased: whether the neurons have an offset b; if not, the table is for b = 0 alone.
 
     Returns:
-        A table whose errors were measured between its nodes, or the exact mean: on spheres of low
-        dimension F has kinks as rho grows, which no polynomial follows.
+        A table whose errors were measured between its nodes, beside the lines where F bends most
+        too, or the exact mean: on spheres of low dimension, up to about 10, F has kinks as rho
+        grows, which no polynomial follows.
     """
     overshoot, projection = tabulate_overshoot(dimensions), Projection(dimensions)
     exact = SmoothMean(activation, overshoot)
@@ -73,7 +75,7 @@ def tabulate_mean(
 
 def _tabulated(
     exact: SmoothMean, projection: Projection, share_cells: int, biased: bool
-) -> TabulatedMean:
+) -> TabulatedOrbitMean:
     """Interpolate G with a number of cells, and measure the errors between the nodes."""
     kind = type(exact.activation).__name__
     bend, per_unit = _BEND[kind], _PER_UNIT[kind]
@@ -101,10 +103,10 @@ def _tabulated(
     coefficients[:, :-1] = found
     # At rho = 0 nothing depends on x: no rounding may be left, which 1 / rho would magnify.
     coefficients[0, :, :, 1:, 0, :] = 0.0
-    made = TabulatedMean(exact.activation, SmoothTable(coefficients, per_unit, bend, 0.0, 0.0))
-    value_error, slope_error = _errors(made, exact, len(projection.dimensions), biased)
+    made = TabulatedOrbitMean(exact.activation, SmoothTable(coefficients, per_unit, bend, 0.0, 0.0))
+    value_error, slope_error = _errors(made, exact, projection, biased)
     table = made.table._replace(value_error=value_error, slope_error=slope_error)
-    return TabulatedMean(exact.activation, table)
+    return TabulatedOrbitMean(exact.activation, table)
 
 
 def _chebyshev(degree: int) -> Floats:
@@ -146,16 +148,17 @@ def _remainders(
 
 
 def _errors(
-    made: TabulatedMean, exact: SmoothMean, spheres: int, biased: bool
+    made: TabulatedOrbitMean, exact: SmoothMean, projection: Projection, biased: bool
 ) -> tuple[float, float]:
     """Return the largest errors of values and of derivatives at many (b, rho, x)."""
-    generator = np.random.default_rng(0)
-    rho = np.exp(generator.uniform(-5, 4, _SAMPLES)) * made.table.bend
-    length = np.hypot(made.table.bend, rho)
-    offset = length * generator.normal(0, 2, _SAMPLES) * biased
-    angle = np.pi / 2 * generator.uniform(0, 1, _SAMPLES)
-    radii = rho[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)[:, :spheres]
-    units = Units(np.ones(_SAMPLES), offset, radii, biased)
+    bend, spheres = made.table.bend, len(projection.dimensions)
+    shares = made.table.coefficients.shape[2]
+    parts = [_anywhere(bend)]
+    if biased:
+        parts.append(_beside_the_ends(projection, bend, shares))
+    rho, offset, x = np.concatenate(parts, axis=1)
+    directions = np.stack([np.sqrt(x), np.sqrt(1 - x)], axis=1) if spheres == 2 else np.ones((1, 1))
+    units = Units(np.ones(len(rho)), offset * biased, rho[:, None] * directions, biased)
     scales = np.ones((1, spheres))
     growth = 1 + rho[:, None] * np.isinf(exact.activation.limits[1])
     pairs = zip(
@@ -166,3 +169,35 @@ def _errors(
     values, slopes = (mine - theirs for mine, theirs in pairs)
     slopes = slopes[..., 1:] if biased else slopes  # the first, that in a, is the value again
     return float(np.max(np.abs(values) / growth)), float(np.max(np.abs(slopes)))
+
+
+def _anywhere(bend: float) -> Floats:
+    """Draw (rho, b, x) of all scales of rho, shape (3, samples)."""
+    generator = np.random.default_rng(0)
+    rho = np.exp(generator.uniform(-5, 4, _SAMPLES)) * bend
+    offset = np.hypot(bend, rho) * generator.normal(0, 2, _SAMPLES)
+    return np.stack([rho, offset, np.cos(np.pi / 2 * generator.uniform(0, 1, _SAMPLES)) ** 2])
+
+
+def _beside_the_ends(projection: Projection, bend: float, share_cells: int) -> Floats:
+    """Return (rho, b, x) where S is at the ends of its parts, shape (3, samples).
+
+    With A = sqrt(n_1 x) and B = sqrt(n_2 (1 - x)), the largest values of the parts, the density of
+    S is singular at |A - B| and A + B, the more so the lower a sphere and the nearer x is to 0 or
+    1, where the two meet; as rho grows F follows it. So all cells of x and p are tested there.
+    """
+    # No mean is seen to end beyond FARTHEST; a sphere alone is the first of two.
+    first, second = np.minimum([*projection.dimensions, 0.0][:2], 2 * FARTHEST**2)
+    edges = share_edges(share_cells)
+    xi = np.array([-0.98, -0.9, -0.5, 0.1, 0.7, 0.95])
+    x = (edges[:-1, None] + np.diff(edges)[:, None] * (1 + xi) / 2).ravel()
+    x = np.ones(1) if projection.flat else x
+    p = (np.arange(_SPREAD_CELLS)[:, None] + np.array([0.1, 0.5, 0.93])).ravel() / _SPREAD_CELLS
+    rho = bend * np.sqrt((1 / (1 - p)) ** 2 - 1)
+    a, b = np.sqrt(first * x), np.sqrt(second * (1 - x))
+    ends = np.concatenate([a + b, np.abs(a - b)])
+    w = np.minimum(np.abs(ends[:, None] + _BESIDE), FARTHEST)
+    x = np.broadcast_to(np.tile(x, 2)[:, None], w.shape)
+    shape = (len(rho), *w.shape)
+    found = rho[:, None, None], rho[:, None, None] * w, x
+    return np.stack([np.broadcast_to(each, shape).ravel() for each in found])

@@ -1,7 +1,7 @@
 """Compiled look-up of the orbit means of smooth neurons in their table, with gradients.
 
-The same sums as `meanfield.tabulated_mean.TabulatedMean.plain`, without its temporaries; a test
-holds the two together.
+The same sums as `meanfield.tabulated_mean.TabulatedOrbitMean.plain`, without its temporaries; a
+test holds the two together.
 """
 
 import math
@@ -17,26 +17,20 @@ njit = compiler(__file__)
 
 @njit
 def _collapse(rows: Any, at: float, value: Any, slope: Any) -> None:
-    """Horner's rule, with its derivative, for polynomials side by side: rows are coefficients."""
-    top = rows[rows.shape[0] - 1]
-    for i in range(value.shape[0]):
-        value[i], slope[i] = top[i], 0.0
-    for step in range(2, rows.shape[0] + 1):
-        # A row by itself: its indices are known not to be negative, so the loop is vectorized.
-        row = rows[rows.shape[0] - step]
-        for i in range(value.shape[0]):
-            slope[i] = slope[i] * at + value[i]
-            value[i] = value[i] * at + row[i]
+    """Horner's rule for polynomials side by side: rows are coefficients.
 
-
-@njit
-def _collapse_value(rows: Any, at: float, value: Any) -> None:
-    """Horner's rule for polynomials side by side."""
+    With its derivative, unless slope is empty.
+    """
     top = rows[rows.shape[0] - 1]
     for i in range(value.shape[0]):
         value[i] = top[i]
+    for i in range(slope.shape[0]):
+        slope[i] = 0.0
     for step in range(2, rows.shape[0] + 1):
+        # A row by itself: its indices are known not to be negative, so the loop is vectorized.
         row = rows[rows.shape[0] - step]
+        for i in range(slope.shape[0]):
+            slope[i] = slope[i] * at + value[i]
         for i in range(value.shape[0]):
             value[i] = value[i] * at + row[i]
 
@@ -76,6 +70,7 @@ def fill_tabulated(
     values = value.reshape(spread_powers, offset_powers)
     slopes = in_xi.reshape(spread_powers, offset_powers)
     last, last_xi, last_t = np.empty((3, offset_powers))
+    none = np.empty(0)
     two = radii.shape[1] == 2
     wanted = gradients.shape[0] > 0
     first = gradients.shape[2] - radii.shape[1]
@@ -85,11 +80,11 @@ def fill_tabulated(
         for q in range(scales.shape[0]):
             rho1 = radii[j, 0] * scales[q, 0]
             rho2 = radii[j, 1] * scales[q, 1] if two else 0.0
-            rho = math.sqrt(rho1 * rho1 + rho2 * rho2) if two else abs(rho1)
+            rho = math.hypot(rho1, rho2) if two else abs(rho1)
             # At rho = 0 the neuron is sigma(b), and every direction from there is as good.
             part1 = rho1 / rho if rho > 0.0 else 1.0
             part2 = rho2 / rho if rho > 0.0 else 0.0
-            length = math.sqrt(bend * bend + rho * rho)
+            length = math.hypot(bend, rho)
             spread = rho / length * (rho / (length + bend))
             position = abs(b) / length * per_unit
             g = in_beta = in_spread = in_share = 0.0
@@ -105,10 +100,10 @@ def fill_tabulated(
                 if wanted:
                     _collapse(block, xi, value, in_xi)
                     _collapse(values, t, last, last_t)
-                    _collapse_value(slopes, t, last_xi)
+                    _collapse(slopes, t, last_xi, none)
                 else:
-                    _collapse_value(block, xi, value)
-                    _collapse_value(values, t, last)
+                    _collapse(block, xi, value, none)
+                    _collapse(values, t, last, none)
                 g = last[offset_powers - 1]
                 if wanted:
                     in_spread = last_t[offset_powers - 1]

@@ -27,7 +27,15 @@ from array_api_compat import array_namespace
 from meanfield.overshoot_table import find_share_cells
 from meanfield.smooth_mean import Smooth, behavior_far_out
 from meanfield.tabulated_kernel import fill_tabulated
-from meanfield.units import Far, Units, directions, empty_results, has_kernel, with_bias
+from meanfield.units import (
+    Far,
+    Units,
+    directions,
+    empty_results,
+    has_kernel,
+    slopes_in_radii,
+    with_bias,
+)
 
 _CHUNK = 2**15  # pairs at a time in the plain look-up: 150 MB of coefficients
 
@@ -85,7 +93,7 @@ def _collapse(coefficients: Any, at: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class TabulatedMean:
+class TabulatedOrbitMean:
     """The orbit means of neurons with a smooth sigma.
 
     Args:
@@ -148,7 +156,7 @@ class TabulatedMean:
         grows = bool(np.isinf(high))
         rho, parts, x = directions(units, scales)
         offset = xp.broadcast_to(units.offset[..., None], rho.shape)
-        length = xp.sqrt(self.table.bend**2 + rho * rho)
+        length = xp.hypot(xp.full_like(rho, self.table.bend), rho)
         beta, steep = xp.abs(offset) / length, rho / length
         spread = steep * rho / (length + self.table.bend)
         found = self.table.look_up(*(xp.reshape(part, (-1,)) for part in (beta, spread, x)))
@@ -165,9 +173,5 @@ class TabulatedMean:
             mean = xp.where(offset >= 0, high + g, low - g)
             in_offset = in_beta / length
             in_rho, turn = side * steep / length * inner, side * turn
-        turns = (2 * (1 - x), -2 * x)
-        in_radii = [
-            parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * turn)
-            for c in range(scales.shape[-1])
-        ]
+        in_radii = slopes_in_radii(scales, parts, x, in_rho, turn)
         return with_bias(units, mean, in_offset, in_radii)

@@ -60,10 +60,28 @@ def directions(units: Units, scales: Any) -> tuple[Any, Any, Any]:
     """
     xp = array_namespace(scales)
     parts = units.radii[..., :, None, :] * scales[..., None, :, :]
-    rho = xp.sqrt(xp.sum(parts * parts, axis=-1))
+    # The squares of large radii overflow.
+    rho = xp.abs(parts[..., 0]) if parts.shape[-1] == 1 else xp.hypot(parts[..., 0], parts[..., 1])
     start = xp.asarray([1.0] + [0.0] * (scales.shape[-1] - 1))
     parts = xp.where(rho[..., None] > 0, parts / xp.where(rho > 0, rho, 1.0)[..., None], start)
     return rho, parts, xp.minimum(parts[..., 0] ** 2, xp.asarray(1.0))
+
+
+def slopes_in_radii(scales: Any, parts: Any, x: Any, in_rho: Any, turn: Any) -> list[Any]:
+    """Return the derivatives in the radii of a function of rho and x, each (..., J, Q).
+
+    Args:
+        scales: s_c / sqrt(n_c), shape (..., Q, m).
+        parts: rho_c / rho, from `directions`, as x is.
+        x: the share (rho_1 / rho)^2.
+        in_rho: the derivative in rho.
+        turn: that in x, divided by rho.
+    """
+    turns = (2 * (1 - x), -2 * x)
+    return [
+        parts[..., c] * scales[..., None, :, c] * (in_rho + turns[c] * turn)
+        for c in range(scales.shape[-1])
+    ]
 
 
 def with_bias(units: Units, mean: Any, in_offset: Any, in_radii: list[Any]) -> tuple[Any, Any]:
