@@ -85,7 +85,7 @@ def test_table_keeps_its_bounds_off_the_grid(
 
 @pytest.mark.parametrize(
     ("activation", "dimensions"),
-    [(Softplus(), (8, 32)), (GELU(), (9, 60)), (Erf(), (9, 400)), (Erf(), (10, 310))],
+    [(GELU(), (9, 60)), (Erf(), (10, 310))],
 )
 def test_where_a_table_cannot_keep_its_bounds_there_is_none(
     activation: Smooth, dimensions: tuple[float, ...]
