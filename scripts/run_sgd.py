@@ -9,7 +9,6 @@ backend is the same. On a GPU it can run other points of the sweep in the same l
 of them it leaves in their checkpoints, for their own jobs.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +19,7 @@ import numpy as np
 from meanfield.evaluation import TestSet
 from meanfield.large_arrays import read_rows
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
-from meanfield.locks import held
+from meanfield.locks import clear, held
 from meanfield.neurons import make_neuron
 from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.sampling import Samples
@@ -79,7 +78,7 @@ def main(
             device=device,
             large=large,
         )
-        shutil.rmtree(folder, ignore_errors=True)  # partial files of killed runs included
+        clear(folder)  # partial files of killed runs included
     LOG.info(
         "ran %d seeds of %d steps in %.1f s on %s into %s",
         len(seeds),

@@ -7,7 +7,6 @@ each (time); counts of steps and right-hand sides. For one radius also level(ato
 density(time, radius), mass_at_origin(time) and potential(time, probe).
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +19,7 @@ from meanfield.flow import Flow
 from meanfield.functionals import risk
 from meanfield.limit import Floats, Limit
 from meanfield.limit_sweep import make_point, other_points, solve_point
-from meanfield.locks import held
+from meanfield.locks import clear, held
 from meanfield.measure import Measure
 from meanfield.radial_results import radial_law, radial_potential
 from meanfield.siblings import Sibling, checkpoints_of
@@ -55,7 +54,7 @@ def main(
             backend="numpy" if used == "cpu" else used,
             device=device,
         )
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
     LOG.info(
         "solved to t = %g in %.2f s on %s (%d steps, %d rejected, %d right-hand sides) into %s",
         settings["time"]["horizon"],
