@@ -26,7 +26,7 @@ from meanfield.sampling import Samples
 from meanfield.schedules import make_schedule
 from meanfield.seeds import PointRun, run_point
 from meanfield.sgd_results import as_dataset
-from meanfield.siblings import Sibling, checkpoints_of
+from meanfield.siblings import Sibling, checkpoints_of, was_made_since
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
 from meanfield.sweep import other_points
@@ -65,6 +65,8 @@ def main(
     )
     others = other_points(siblings, origin, make_setup, LOG) if siblings else None
     with held(folder, LOG, wait=True):
+        if was_made_since(runs, origin, LOG):
+            return
         trajectories, used, device = run_point(
             point, backend, others=others, threads=threads, log=LOG
         )

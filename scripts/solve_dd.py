@@ -22,7 +22,7 @@ from meanfield.limit_sweep import make_point, other_points, solve_point
 from meanfield.locks import clear, held
 from meanfield.measure import Measure
 from meanfield.radial_results import radial_law, radial_potential
-from meanfield.siblings import Sibling, checkpoints_of
+from meanfield.siblings import Sibling, checkpoints_of, was_made_since
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
@@ -43,6 +43,8 @@ def main(
     started, folder = perf_counter(), checkpoints_of(limit)
     others = other_points(siblings, origin, LOG) if siblings else None
     with held(folder, LOG, wait=True):
+        if was_made_since(limit, origin, LOG):
+            return
         point = make_point(origin, folder)
         path, used, device = solve_point(point, backend, others=others, log=LOG)
         seconds = perf_counter() - started
