@@ -5,8 +5,8 @@ Out: NetCDF with omega(seed, time, neuron, invariant), theta(seed, neuron, param
 and, each (seed, time), the risk with its parts and the mean squared residual of the steps between.
 
 A run that was killed continues from its checkpoints, beside the output, and ends the same if the
-backend is the same. On a GPU it can run other points of the sweep in the same launch; what becomes
-of them it leaves in their checkpoints, for their own jobs.
+backend is the same; large networks on a GPU to rounding. On a GPU it can run other points of the
+sweep in the same launch; what becomes of them it leaves in their checkpoints, for their own jobs.
 """
 
 from collections.abc import Mapping, Sequence

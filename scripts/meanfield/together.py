@@ -83,7 +83,9 @@ def train_in_batches(
 
     The twin of `meanfield.training.train`: the same records, and a checkpoint for each replica, so
     that whoever is run together with it next can go on from there. A run that is killed at any
-    moment and started again ends with the same bits as one left alone. Replicas whose checkpoints
+    moment and started again ends with the same bits as one left alone, if a replica's bits do not
+    depend on how many run together. On a GPU they may by blocks, not from registers: there a batch
+    that is resumed in other company, or split, may differ by rounding. Replicas whose checkpoints
     are at different steps are run in a call for each step.
 
     A device splits what it can tell is too much by itself; halves are for when it runs out all the
