@@ -18,7 +18,7 @@ from meanfield.progress import Progress
 from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.sgd.reference import Divergence
-from meanfield.together import Replica, finished, train_in_batches
+from meanfield.together import NoRoomError, Replica, finished, train_in_batches
 from meanfield.training import Setup, Stopped, train
 from meanfield.trajectory import Trajectory
 
@@ -146,7 +146,8 @@ def run_on_gpu(
     """Return the trajectories of all seeds of the first point, after running all points together.
 
     What became of the others is left in their checkpoints, where their own jobs find it. One that
-    diverges is left to its own job, and the rest go on without it.
+    diverges, or for which memory does not suffice, is left to its own job, and the rest go on
+    without it.
 
     Args:
         points: what is run, one or more that `cuda.run` can run together; checkpoints of other
@@ -157,6 +158,7 @@ def run_on_gpu(
 
     Raises:
         Divergence: the iterates of a seed of the first point are not finite.
+        MemoryError: there is no room for one network of the first point.
     """
     owners = [point for point in points for _ in point.seeds]
     replicas = [replica for point in points for replica in _replicas(point)]
@@ -166,7 +168,7 @@ def run_on_gpu(
             found = train_in_batches(
                 replicas, cuda.run, device=device, progress=progress, threads=threads, log=log
             )
-        except Divergence as error:
+        except (Divergence, NoRoomError) as error:
             lost = owners[error.replica]
             if lost is points[0]:
                 raise

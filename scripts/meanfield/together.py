@@ -38,6 +38,14 @@ class Replica(NamedTuple):
     checkpoint: Checkpoint
 
 
+class NoRoomError(MemoryError):
+    """A network does not fit by itself; `replica` counts the ones given."""
+
+    def __init__(self, reason: str, replica: int) -> None:
+        super().__init__(reason)
+        self.replica = replica
+
+
 class _Member:
     """A replica on its way: what was recorded, and where it goes on."""
 
@@ -104,7 +112,7 @@ def train_in_batches(
 
     Raises:
         Divergence: the iterates are not finite; its `replica` counts the ones given here.
-        MemoryError: not even one replica fits.
+        NoRoomError: a replica does not even fit alone.
     """
     members = [_Member(replica, log) for replica in replicas]
     batches: dict[tuple[bool, int, int], list[int]] = {}
@@ -125,7 +133,7 @@ def train_in_batches(
             raise Divergence(error.step, error.seed, error.step_size, number) from error
         except MemoryError as error:
             if len(numbers) == 1:
-                raise
+                raise NoRoomError(str(error), numbers[0]) from error
             half = len(numbers) // 2
             parts = half, len(numbers) - half
             log.info(
