@@ -10,7 +10,12 @@ import numpy as np
 
 from meanfield.sgd.cuda_device import Device
 from meanfield.sgd.cuda_job import Constants, Job, host_samples
-from meanfield.sgd.cuda_kernels import product_kernel, recurrence, recurrence_shape
+from meanfield.sgd.cuda_kernels import (
+    COPY_THREADS,
+    product_kernel,
+    recurrence,
+    recurrence_shape,
+)
 from meanfield.sgd.microkernels import BLOCK
 
 _WINDOW = 2048
@@ -79,7 +84,7 @@ class Blocked:
         steps = constants.steps(step, count)
         neurons, replicas = np.int32(job.neurons), len(job.laws)
         size = job.neurons * job.kind.parameters
-        grid = (-(-size // (4 * 256)), replicas)
+        grid = (-(-size // (4 * COPY_THREADS)), replicas)
         for start in range(0, count, block):
             index = start // block
             done = min(block, count - start)
@@ -110,7 +115,7 @@ class Blocked:
             x, y = xp.empty(shape, dtype=np.float32), xp.empty(shape[:3], dtype=np.float32)
             quads = blocks * replicas * block * (kind.inputs // 4)
             self._draw(
-                (-(-quads // 256), 1),
+                (-(-quads // COPY_THREADS), 1),
                 (x, y, constants.seeds, constants.wide, constants.narrow, constants.informative,
                  np.int32(replicas), np.uint64(step), np.int32(blocks)),
             )  # fmt: skip
