@@ -5,11 +5,10 @@ Out: NetCDF with omega(seed, time, neuron, invariant), theta(seed, neuron, param
 and, each (seed, time), the risk with its parts and the mean squared residual of the steps between.
 
 A run that was killed continues from its checkpoints, beside the output, and ends the same if the
-backend is the same. On a GPU it can run other points of the sweep in the same launch; what becomes
-of them it leaves in their checkpoints, for their own jobs.
+backend is the same; large networks on a GPU to rounding. On a GPU it can run other points of the
+sweep in the same launch; what becomes of them it leaves in their checkpoints, for their own jobs.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -20,14 +19,14 @@ import numpy as np
 from meanfield.evaluation import TestSet
 from meanfield.large_arrays import read_rows
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians, make_law
-from meanfield.locks import held
+from meanfield.locks import clear, held
 from meanfield.neurons import make_neuron
 from meanfield.problem import has_reduction, is_quick, make_problem
 from meanfield.sampling import Samples
 from meanfield.schedules import make_schedule
 from meanfield.seeds import PointRun, run_point
 from meanfield.sgd_results import as_dataset
-from meanfield.siblings import Sibling, checkpoints_of
+from meanfield.siblings import Sibling, checkpoints_of, was_made_since
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, read, write
 from meanfield.sweep import other_points
@@ -66,6 +65,8 @@ def main(
     )
     others = other_points(siblings, origin, make_setup, LOG) if siblings else None
     with held(folder, LOG, wait=True):
+        if was_made_since(runs, origin, LOG):
+            return
         trajectories, used, device = run_point(
             point, backend, others=others, threads=threads, log=LOG
         )
@@ -79,7 +80,7 @@ def main(
             device=device,
             large=large,
         )
-        shutil.rmtree(folder, ignore_errors=True)  # partial files of killed runs included
+        clear(folder)  # partial files of killed runs included
     LOG.info(
         "ran %d seeds of %d steps in %.1f s on %s into %s",
         len(seeds),

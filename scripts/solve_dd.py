@@ -7,7 +7,6 @@ each (time); counts of steps and right-hand sides. For one radius also level(ato
 density(time, radius), mass_at_origin(time) and potential(time, probe).
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -20,10 +19,10 @@ from meanfield.flow import Flow
 from meanfield.functionals import risk
 from meanfield.limit import Floats, Limit
 from meanfield.limit_sweep import make_point, other_points, solve_point
-from meanfield.locks import held
+from meanfield.locks import clear, held
 from meanfield.measure import Measure
 from meanfield.radial_results import radial_law, radial_potential
-from meanfield.siblings import Sibling, checkpoints_of
+from meanfield.siblings import Sibling, checkpoints_of, was_made_since
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
@@ -44,6 +43,8 @@ def main(
     started, folder = perf_counter(), checkpoints_of(limit)
     others = other_points(siblings, origin, LOG) if siblings else None
     with held(folder, LOG, wait=True):
+        if was_made_since(limit, origin, LOG):
+            return
         point = make_point(origin, folder)
         path, used, device = solve_point(point, backend, others=others, log=LOG)
         seconds = perf_counter() - started
@@ -55,7 +56,7 @@ def main(
             backend="numpy" if used == "cpu" else used,
             device=device,
         )
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
     LOG.info(
         "solved to t = %g in %.2f s on %s (%d steps, %d rejected, %d right-hand sides) into %s",
         settings["time"]["horizon"],

@@ -48,11 +48,24 @@ def fake_cupy(broken: str = "") -> Any:
 
         return launch
 
+    class Array(np.ndarray[Any, Any]):
+        """What the elementwise kernel and the matrix product are tried on."""
+
+        def __add__(self, other: Any) -> Any:
+            if broken == "elementwise":
+                raise RuntimeError("elementwise is broken")
+            return np.asarray(self) + (0 if broken == "wrong sum" else other)
+
+        def __matmul__(self, other: Any) -> Any:
+            if broken == "cuBLAS":
+                raise ImportError("libcublas.so.12: cannot open\nand much more")
+            return np.asarray(self) @ (0 * other if broken == "wrong product" else other)
+
     properties = {"name": b"Toy", "major": 9, "minor": 0}
     runtime = SimpleNamespace(
         driverGetVersion=unless("driver fails", 0 if broken == "no driver" else 12080),
         getDeviceCount=unless("no device", 0 if broken == "none visible" else 1),
-        getDevice=lambda: 0,
+        getDevice=unless("no answer", 0),
         getDeviceProperties=lambda number: properties,
     )
     nvrtc = SimpleNamespace(getVersion=unless("nvrtc", (12, 9)))
@@ -61,6 +74,7 @@ def fake_cupy(broken: str = "") -> Any:
         cuda=SimpleNamespace(runtime=runtime, nvrtc=nvrtc),
         RawKernel=kernel,
         zeros=np.zeros,
+        ones=lambda shape, dtype: np.ones(shape, dtype).view(Array),
         float32=np.float32,
         asnumpy=np.asarray,
     )
@@ -111,8 +125,13 @@ def test_a_gpu_that_works_is_used(setting: str, install: Callable[[Any], None]) 
         ("no device", "device", "CUDA 12.8, shows no device (RuntimeError: no de", "nvidia-smi"),
         ("none visible", "device", "the driver shows no device", "CUDA_VISIBLE_DEVICES"),
         ("nvrtc", "NVRTC", "compiler, cannot be loaded (RuntimeError: nvrtc is", "gpu.lock"),
+        ("no answer", "device", "the device fails (RuntimeError: no answer is", "nvidia-smi"),
         ("compile", "kernel", "did not compile or run (RuntimeError: compile is", "another"),
-        ("wrong", "kernel", "gave wrong numbers", "nvidia-smi"),
+        ("wrong", "kernel", "a test kernel gave wrong numbers", "nvidia-smi"),
+        ("elementwise", "kernel", "an elementwise test kernel did not compile", "gpu.lock"),
+        ("wrong sum", "kernel", "an elementwise test kernel gave wrong numbers", "nvidia-smi"),
+        ("cuBLAS", "cuBLAS", "product of matrices did not compile or run (ImportError", "gpu.lock"),
+        ("wrong product", "cuBLAS", "product of matrices gave wrong numbers", "nvidia-smi"),
     ],
 )
 def test_what_is_missing_is_said(

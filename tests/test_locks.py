@@ -11,13 +11,13 @@ import pytest
 
 from meanfield import locks
 from meanfield.digests import SCRIPTS
-from meanfield.locks import held
+from meanfield.locks import clear, held
 
 LOG = logging.getLogger("test")
 HOLDER = """
 import logging, sys, time
 from pathlib import Path
-from meanfield.locks import held
+from meanfield.locks import clear, held
 with held(Path(sys.argv[1]), logging.getLogger(), wait=True):
     print("held", flush=True)
     time.sleep(100)
@@ -39,6 +39,34 @@ def test_checkpoints_are_left(tmp_path: Path) -> None:
     with held(tmp_path / "point", LOG, wait=True):
         (tmp_path / "point" / "seed-1.npz").touch()
     assert [path.name for path in (tmp_path / "point").iterdir()] == ["seed-1.npz"]
+
+
+def test_a_lock_that_another_made_since_is_left_to_it(tmp_path: Path) -> None:
+    """If the file is removed early, another process may have made and locked a new one."""
+    folder = tmp_path / "point"
+    with held(folder, LOG, wait=False):
+        (folder / "lock").unlink()
+        second = held(folder, LOG, wait=False)
+        assert second.__enter__()
+    try:
+        with held(folder, LOG, wait=False) as third:
+            assert not third
+    finally:
+        second.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_cleared_of_all_but_its_lock(tmp_path: Path) -> None:
+    folder = tmp_path / "point"
+    with held(folder, LOG, wait=False):
+        (folder / "seed-1.npz").touch()
+        (folder / ".seed-2.npz.part").touch()
+        clear(folder)
+        assert [path.name for path in folder.iterdir()] == ["lock"]
+        with held(folder, LOG, wait=False) as second:
+            assert not second
+    assert list(tmp_path.iterdir()) == []
+    clear(folder)  # nothing to do
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The stage hands every setting of a run to the engine, and stores what comes back."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import generate_data
 import run_sgd
@@ -17,15 +19,19 @@ from meanfield import seeds
 from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
 from meanfield.laws import GaussianTeacher, IsotropicGaussians
+from meanfield.locks import held
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.sampling import Samples
 from meanfield.schedules import Constant, Power
 from meanfield.seeds import run_all
 from meanfield.sgd.reference import Divergence
-from meanfield.store import Origin, read
+from meanfield.siblings import checkpoints_of
+from meanfield.stage import LOG
+from meanfield.store import Origin, read, write
 from meanfield.training import Stopped
 from meanfield.trajectory import Trajectory
 from run_sgd import make_setup
+from stand_in_gpu import KilledError
 
 RIDGE: dict[str, Any] = {
     "law": {"kind": "isotropic_gaussians", "dimension": 6, "delta": 0.5},
@@ -123,11 +129,8 @@ def test_the_reason_is_raised_and_not_that_the_others_were_stopped() -> None:
         run_all(trajectory, [0, 1], 2, stop)
 
 
-@needs_compiler
-def test_the_stage_runs_on_a_gpu_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The CUDA kernels on the CPU, in place of a GPU."""
+def prepared(folder: Path) -> dict[str, Any]:
+    """Return the arguments of the stage for two seeds of 50 steps, with their initial data."""
     settings = {
         "title": "One",
         **{key: RIDGE[key] for key in ("law", "neuron")},
@@ -136,11 +139,46 @@ def test_the_stage_runs_on_a_gpu_and_says_so(
         "sgd": {"neurons": 40, "step_size": 1e-3, "test_samples": 50},
     }
     resolved = Experiment.model_validate(settings).model_dump(mode="json") | {"seeds": [3, 1]}
-    data = tmp_path / "data.nc"
+    data = folder / "data.nc"
     origin = Origin("generate_data", "test", "base", resolved, "code", "digest")
     generate_data.main(settings=resolved, origin=origin, data=data)
     origin = replace(origin, stage="run_sgd")
-    arguments: dict[str, Any] = {"settings": resolved, "origin": origin, "threads": 2, "data": data}
+    return {"settings": resolved, "origin": origin, "threads": 2, "data": data}
+
+
+def test_what_another_process_stored_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It went on when Snakemake was killed; this one waits for its lock, and then looks."""
+    arguments = prepared(tmp_path)
+    origin, runs = arguments["origin"], tmp_path / "runs.nc"
+
+    def train(*given: Any, **more: Any) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(run_sgd, "run_point", train)
+    with caplog.at_level(logging.INFO), ThreadPoolExecutor() as pool:
+        with held(checkpoints_of(runs), LOG, wait=True):
+            waiting = pool.submit(run_sgd.main, **arguments, runs=runs)
+            while "waiting for it" not in caplog.text:
+                assert not waiting.done()
+            write(xr.Dataset(), runs, title="Another's", origin=origin, backend="numba")
+            content = runs.read_bytes()
+        waiting.result()
+    assert caplog.messages[-1] == f"{runs}: another process has made it in the meantime"
+    assert runs.read_bytes() == content
+    assert not checkpoints_of(runs).exists()
+    arguments["origin"] = replace(origin, digest="other")
+    with pytest.raises(KilledError):
+        run_sgd.main(**arguments, runs=runs)
+
+
+@needs_compiler
+def test_the_stage_runs_on_a_gpu_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The CUDA kernels on the CPU, in place of a GPU."""
+    arguments = prepared(tmp_path)
     run_sgd.main(**arguments, runs=tmp_path / "cpu.nc", backend="cpu")
     toy = Backend("cupy", np, "GPU Toy")
     monkeypatch.setattr(seeds, "choose_backend", lambda *asked, **reasons: toy)
@@ -156,5 +194,5 @@ def test_the_stage_runs_on_a_gpu_and_says_so(
     assert gpu.keys() == cpu.keys()
     for name in cpu:
         np.testing.assert_allclose(gpu[name], cpu[name], rtol=1e-4, atol=1e-5)
-    assert np.abs(cpu.theta - read(data).theta).max() > 1e-3
+    assert np.abs(cpu.theta - read(arguments["data"]).theta).max() > 1e-3
     assert not list(tmp_path.glob("*.checkpoints"))

@@ -1,5 +1,7 @@
 """The stage that solves the limit: what it stores, for one radius and for several coordinates."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import solve_dd
 from meanfield import limit_sweep
 from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
-from meanfield.store import Origin, read
+from meanfield.store import Origin, read, write
 from solve_dd import main
+from stand_in_gpu import KilledError
 
 FIGURE_4 = {"kind": "piecewise_linear", "knots": [0, 0.5, 1.5], "values": [-2.5, -4, 7.5]}
 ISOTROPIC = {"kind": "isotropic_gaussians", "dimension": 320, "delta": 0.5}
@@ -39,6 +43,7 @@ def solved(folder: Path, **sections: Any) -> xr.Dataset:
     }
     resolved = Experiment.model_validate(settings).model_dump(mode="json")
     origin = Origin("solve_dd", "test", "base", resolved, "code", "digest")
+    (folder / "dd.nc").unlink(missing_ok=True)  # as Snakemake does before a job
     main(settings=resolved, origin=origin, limit=folder / "dd.nc")
     return read(folder / "dd.nc")
 
@@ -116,6 +121,29 @@ def test_the_empirical_problem_tends_to_the_reduced_one(tmp_path: Path) -> None:
     rows = solved(tmp_path, **shared, dd=dd)
     np.testing.assert_allclose(rows.risk, reduced.risk, atol=0.05)
     assert rows.width_coefficient[0] == pytest.approx(float(reduced.width_coefficient[0]), rel=0.1)
+
+
+def test_what_another_process_stored_is_not_solved_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one does that went on when Snakemake was killed, while this one waited for it."""
+    origin = Origin("solve_dd", "test", "base", {"time": {"horizon": 1}}, "code", "digest")
+    result = tmp_path / "dd.nc"
+    write(xr.Dataset(), result, title="Another's", origin=origin, backend="numpy")
+    content = result.read_bytes()
+
+    def work(*given: Any) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(solve_dd, "make_point", work)
+    with caplog.at_level(logging.INFO):
+        main(settings=origin.settings, origin=origin, limit=result)
+    assert caplog.messages == [f"{result}: another process has made it in the meantime"]
+    assert result.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [result]
+    other = replace(origin, digest="other")
+    with pytest.raises(KilledError):
+        main(settings=origin.settings, origin=other, limit=result)
 
 
 def test_a_limit_on_another_device_is_the_same_and_says_where_it_was_made(

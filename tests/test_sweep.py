@@ -254,6 +254,31 @@ def test_a_sibling_that_diverges_fails_in_its_own_job_alone(
         points.run("start")
 
 
+def test_a_sibling_without_room_fails_in_its_own_job_alone(
+    alone: dict[str, xr.Dataset],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(theta0: Any, **arguments: Any) -> Any:
+        if any(law.delta == 0.8 for law in arguments["law"]):
+            raise MemoryError("too much")
+        return in_step(theta0, **arguments)
+
+    calls: Calls = []
+    stand_in_for_a_gpu(monkeypatch, calls, full)
+    points = make_sweep(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        equal(points.run("delta-0.3"), alone["delta-0.3"])
+    assert "delta-0.8: left to its own job: too much" in caplog.text
+    before = len(calls)
+    for name in ("delta-0.5", "start"):
+        equal(points.run(name), alone[name])
+    assert len(calls) == before
+    with pytest.raises(MemoryError, match="too much"):
+        points.run("delta-0.8")
+
+
 def test_no_two_processes_train_a_point(
     alone: dict[str, xr.Dataset], tmp_path: Path, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:

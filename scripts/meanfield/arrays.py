@@ -1,8 +1,9 @@
 """Where arrays live and what computes on them: the CPU, or an NVIDIA GPU through CuPy.
 
-A GPU counts as usable only when a small kernel was compiled, has run, and its result was read back:
-CuPy can be imported where there is no driver, and a driver be there without a compiler. That is
-found out when a job asks for it, never at import.
+A GPU counts as usable only when small kernels of all kinds in use (from source, elementwise, a
+product of matrices) have run, and their results were read back: CuPy can be imported where there is
+no driver, and a driver be there without a compiler or cuBLAS. That is found out when a job asks for
+it, never at import.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ _PROBE = r"""
 extern "C" __global__ void probe(float* out) { out[threadIdx.x] = 0.5f * threadIdx.x; }
 """
 _PROBE_THREADS = 64
+_PROBE_SIZE = 32
 
 _INSTALL = "install envs/gpu.lock (pip install -r envs/gpu.lock)"
 _DRIVER = "install or update NVIDIA's driver, until nvidia-smi lists a device"
@@ -48,8 +50,8 @@ class GpuError(RuntimeError):
     """No GPU can be used.
 
     Attributes:
-        missing: "CuPy", "driver", "device", "NVRTC" or "kernel": the first that is missing or
-            does not work.
+        missing: "CuPy", "driver", "device", "NVRTC", "kernel" or "cuBLAS": the first that is
+            missing or does not work.
         reason: what was seen.
         remedy: what to do about it.
     """
@@ -161,19 +163,42 @@ def _gpu() -> Backend:
         raise GpuError("NVRTC", reason, _INSTALL) from error
     try:
         device = _describe(cupy, driver)
-        found = _run_probe(cupy)
     except Exception as error:
-        reason = f"a test kernel did not compile or run ({_brief(error)})"
-        raise GpuError("kernel", reason, "see whether another program holds the GPU") from error
-    if not np.array_equal(found, 0.5 * np.arange(_PROBE_THREADS, dtype=np.float32)):
-        raise GpuError("kernel", "a test kernel gave wrong numbers", "look at nvidia-smi -q")
+        raise GpuError("device", f"the device fails ({_brief(error)})", _DRIVER) from error
+    for missing, what, run, expected in _PROBES:
+        try:
+            found = run(cupy)
+        except Exception as error:
+            reason = f"{what} did not compile or run ({_brief(error)})"
+            remedy = f"{_INSTALL}, or see whether another program holds the GPU"
+            raise GpuError(missing, reason, remedy) from error
+        if not np.array_equal(found, expected):
+            raise GpuError(missing, f"{what} gave wrong numbers", "look at nvidia-smi -q")
     return Backend("cupy", cupy, device)
 
 
-def _run_probe(cupy: Any) -> Any:
+def _from_source(cupy: Any) -> Any:
     out = cupy.zeros(_PROBE_THREADS, dtype=cupy.float32)
     cupy.RawKernel(_PROBE, "probe")((1,), (_PROBE_THREADS,), (out,))
     return cupy.asnumpy(out)
+
+
+def _elementwise(cupy: Any) -> Any:
+    return cupy.asnumpy(cupy.ones((_PROBE_SIZE, _PROBE_SIZE), dtype=cupy.float32) + 1)
+
+
+def _product(cupy: Any) -> Any:
+    ones = cupy.ones((_PROBE_SIZE, _PROBE_SIZE), dtype=cupy.float32)
+    return cupy.asnumpy(ones @ ones)
+
+
+_PROBES: tuple[tuple[str, str, Callable[[Any], Any], Any], ...] = (
+    ("kernel", "a test kernel", _from_source, 0.5 * np.arange(_PROBE_THREADS)),
+    ("kernel", "an elementwise test kernel", _elementwise, np.full((_PROBE_SIZE,) * 2, 2.0)),
+    # Whole numbers: exact in TF32 too, which is not a reason against a GPU here.
+    ("cuBLAS", "a test product of matrices", _product, np.full((_PROBE_SIZE,) * 2, _PROBE_SIZE)),
+)
+"""What is missing if it fails, its name, what runs it, and the result; the numbers are exact."""
 
 
 def _describe(cupy: Any, driver: int) -> str:

@@ -40,11 +40,24 @@ def held(folder: Path, log: logging.Logger, *, wait: bool) -> Iterator[bool]:
         yield True
     finally:
         # Removed while it is held: who waits for it finds that it is no more, and makes another.
-        path.unlink(missing_ok=True)
+        # If it is gone already, the file that is there now is another process's lock.
+        if _is_at(descriptor, path):
+            path.unlink(missing_ok=True)
         os.close(descriptor)
         # It may have checkpoints, be gone, or another process may have made its lock there.
         with suppress(OSError):
             folder.rmdir()
+
+
+def clear(folder: Path) -> None:
+    """Remove the files of a folder but its lock, which `held` removes, as far as that is allowed.
+
+    A lock that is removed earlier is free before the work is over.
+    """
+    for path in folder.glob("*"):
+        if path.name != LOCK:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _acquire(path: Path, log: logging.Logger, wait: bool) -> int | None:

@@ -18,7 +18,7 @@ from meanfield.progress import Progress
 from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.sgd.reference import Divergence
-from meanfield.together import Replica, finished, train_in_batches
+from meanfield.together import NoRoomError, Replica, finished, train_in_batches
 from meanfield.training import Setup, Stopped, train
 from meanfield.trajectory import Trajectory
 
@@ -110,15 +110,14 @@ def run_on_cpu(point: PointRun, *, threads: int, log: logging.Logger) -> list[Tr
     """Return the trajectories of all seeds, one thread a seed, each with its checkpoint.
 
     Args:
-        point: what is run; checkpoints of other runs in its folder are removed.
+        point: what is run; checkpoints of other seeds in its folder are removed.
         threads: of the CPU.
         log: gets a line for every run that continues an earlier one, or cannot.
     """
     checkpoints = {
-        seed: Checkpoint(point.folder / f"seed-{seed}.npz", f"{point.identity} {seed}")
-        for seed in point.seeds
+        seed: _cpu_checkpoint(point.folder, point.identity, seed) for seed in point.seeds
     }
-    _remove_others(point.folder, list(checkpoints.values()), log)
+    _sort_out(point, _cpu_checkpoint, gpu_checkpoint, log)
     stop = Event()
     progress = _progress([point], log)
 
@@ -147,27 +146,29 @@ def run_on_gpu(
     """Return the trajectories of all seeds of the first point, after running all points together.
 
     What became of the others is left in their checkpoints, where their own jobs find it. One that
-    diverges is left to its own job, and the rest go on without it.
+    diverges, or for which memory does not suffice, is left to its own job, and the rest go on
+    without it.
 
     Args:
         points: what is run, one or more that `cuda.run` can run together; checkpoints of other
-            runs in the folder of the first are removed.
+            seeds in the folder of the first are removed.
         device: on which.
         threads: of the CPU, in which the networks are looked at.
         log: gets a line for every batch that continues an earlier run, cannot, or is halved.
 
     Raises:
         Divergence: the iterates of a seed of the first point are not finite.
+        MemoryError: there is no room for one network of the first point.
     """
     owners = [point for point in points for _ in point.seeds]
     replicas = [replica for point in points for replica in _replicas(point)]
-    _remove_others(points[0].folder, [each.checkpoint for each in _replicas(points[0])], log)
+    _sort_out(points[0], gpu_checkpoint, _cpu_checkpoint, log)
     with closing(_progress(points, log)) as progress:
         try:
             found = train_in_batches(
                 replicas, cuda.run, device=device, progress=progress, threads=threads, log=log
             )
-        except Divergence as error:
+        except (Divergence, NoRoomError) as error:
             lost = owners[error.replica]
             if lost is points[0]:
                 raise
@@ -205,19 +206,44 @@ def gpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
     return Checkpoint(folder / f"gpu-seed-{seed}.npz", f"{identity} cupy {seed}")
 
 
+def _cpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
+    """Return the checkpoint of a network on the CPU: `gpu_checkpoint`'s twin."""
+    return Checkpoint(folder / f"seed-{seed}.npz", f"{identity} {seed}")
+
+
 def _progress(points: Sequence[PointRun], log: logging.Logger) -> Progress:
     steps = sum(len(point.seeds) * point.setup.snapshot_steps[-1] for point in points)
     return Progress(steps, log)
 
 
-def _remove_others(folder: Path, ours: Sequence[Checkpoint], log: logging.Logger) -> None:
-    """Remove the checkpoints that this run cannot use: of other seeds, or of another backend."""
+def _sort_out(
+    point: PointRun,
+    ours: Callable[[Path, str, int], Checkpoint],
+    theirs: Callable[[Path, str, int], Checkpoint],
+    log: logging.Logger,
+) -> None:
+    """Remove the checkpoints of other seeds, and say so if another backend has begun the run.
+
+    What that one left stays until the result is stored: a GPU that cannot be used now may be
+    there when the run, killed, is started again.
+
+    Args:
+        point: whose folder is sorted out.
+        ours: gives the checkpoint of a seed on the backend of this run.
+        theirs: gives it on the other backend.
+        log: told what is removed, or not continued.
+    """
+    own, others = (
+        [of(point.folder, point.identity, seed) for seed in point.seeds] for of in (ours, theirs)
+    )
     # Files of a checkpoint have its name up to the first dot.
-    known = {LOCK, *(checkpoint.path.stem for checkpoint in ours)}
-    for path in sorted(folder.glob("*")):
+    known = {LOCK, *(checkpoint.path.stem for checkpoint in own + others)}
+    for path in sorted(point.folder.glob("*")):
         if path.name.partition(".")[0] not in known:
             log.info("removed %s: it belongs to no seed of this run", path)
             path.unlink()
+    if any(checkpoint.holds("parts") for checkpoint in others):
+        log.info("%s: the run was begun on another backend, and starts anew on this", point.folder)
 
 
 def run_all(

@@ -39,6 +39,22 @@ def checkpoints_of(result: str | Path) -> Path:
     return Path(result).with_suffix(".checkpoints")
 
 
+def was_made_since(result: str | Path, origin: Origin, log: logging.Logger) -> bool:
+    """Say whether a job's own result is there by now, as when the lock's last holder stored it.
+
+    Snakemake removes what a job is to make before it starts the job.
+
+    Args:
+        result: path of what the job is to make.
+        origin: what it is to be made from.
+        log: gets a line if it is there.
+    """
+    if not Sibling(origin, Path(result)).is_up_to_date:
+        return False
+    log.info("%s: another process has made it in the meantime", result)
+    return True
+
+
 def take_over(
     siblings: Iterable[Sibling],
     prepare: Callable[[Sibling], Work | None],

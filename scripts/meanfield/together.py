@@ -38,6 +38,14 @@ class Replica(NamedTuple):
     checkpoint: Checkpoint
 
 
+class NoRoomError(MemoryError):
+    """A network does not fit by itself; `replica` counts the ones given."""
+
+    def __init__(self, reason: str, replica: int) -> None:
+        super().__init__(reason)
+        self.replica = replica
+
+
 class _Member:
     """A replica on its way: what was recorded, and where it goes on."""
 
@@ -83,7 +91,9 @@ def train_in_batches(
 
     The twin of `meanfield.training.train`: the same records, and a checkpoint for each replica, so
     that whoever is run together with it next can go on from there. A run that is killed at any
-    moment and started again ends with the same bits as one left alone. Replicas whose checkpoints
+    moment and started again ends with the same bits as one left alone, if a replica's bits do not
+    depend on how many run together. On a GPU they may by blocks, not from registers: there a batch
+    that is resumed in other company, or split, may differ by rounding. Replicas whose checkpoints
     are at different steps are run in a call for each step.
 
     A device splits what it can tell is too much by itself; halves are for when it runs out all the
@@ -102,7 +112,7 @@ def train_in_batches(
 
     Raises:
         Divergence: the iterates are not finite; its `replica` counts the ones given here.
-        MemoryError: not even one replica fits.
+        NoRoomError: a replica does not even fit alone.
     """
     members = [_Member(replica, log) for replica in replicas]
     batches: dict[tuple[bool, int, int], list[int]] = {}
@@ -123,7 +133,7 @@ def train_in_batches(
             raise Divergence(error.step, error.seed, error.step_size, number) from error
         except MemoryError as error:
             if len(numbers) == 1:
-                raise
+                raise NoRoomError(str(error), numbers[0]) from error
             half = len(numbers) // 2
             parts = half, len(numbers) - half
             log.info(

@@ -88,6 +88,22 @@ def job_of(case, neurons=90):
     )[2]  # fmt: skip
 
 
+@pytest.mark.parametrize("steps", [(32,), (61,), (7, 200)])
+def test_a_matrix_product_is_of_as_many_networks_as_run(monkeypatch, steps):
+    """A library may choose the order of sums by the number, which nothing else is to change."""
+    choose_form(monkeypatch, "memory")
+    batches = set()
+
+    def matmul(left, right, out=None):
+        batches.add(left.shape[:-2])
+        return np.matmul(left, right, out=out)
+
+    device = HostDevice()
+    device.xp = SimpleNamespace(**{**vars(np), "matmul": matmul})
+    run_cuda(RIDGE, device=device, snapshot_steps=steps)
+    assert batches == {(len(SEEDS),)}
+
+
 @pytest.mark.parametrize(("form", "case"), PATHS)
 def test_a_run_continues_from_a_state(monkeypatch, form, case):
     choose_form(monkeypatch, form)

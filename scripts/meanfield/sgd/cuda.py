@@ -3,8 +3,9 @@
 A replica is a seed, or a point of a sweep.  Small networks stay in registers (`cuda_resident`),
 others go by exact blocks (`cuda_blocked`).  Samples and noise have the bits of the CPU; the
 iterates differ from the CPU's by the rounding of float32.  They do not depend on the times of
-snapshots or on interruptions, nor on what else is run, but that by blocks cuBLAS may choose the
-order of its sums by the number of replicas.
+snapshots.  From registers they do not depend on interruptions or on what else is run either; by
+blocks they may depend, by rounding, on how many replicas are on the device together, since cuBLAS
+may choose the order of its sums by that.
 """
 
 import logging
@@ -36,7 +37,7 @@ Recorder = Callable[[int, npt.NDArray[Any], Floats], None]
 
 
 class State(NamedTuple):
-    """Where a run of R replicas can be continued, with the same bits.
+    """Where a run of R replicas can be continued, with the same bits if as many run together.
 
     Attributes:
         step: steps done.

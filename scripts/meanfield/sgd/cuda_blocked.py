@@ -10,7 +10,12 @@ import numpy as np
 
 from meanfield.sgd.cuda_device import Device
 from meanfield.sgd.cuda_job import Constants, Job, host_samples
-from meanfield.sgd.cuda_kernels import product_kernel, recurrence, recurrence_shape
+from meanfield.sgd.cuda_kernels import (
+    COPY_THREADS,
+    product_kernel,
+    recurrence,
+    recurrence_shape,
+)
 from meanfield.sgd.microkernels import BLOCK
 
 _WINDOW = 2048
@@ -38,6 +43,7 @@ class Blocked:
             self._draw = device.compile(product_kernel("draw", kind, self.unit))
         self._constants = Constants(job, xp.asarray)
         self._hidden = xp.empty((replicas, job.neurons, self.unit), dtype=np.float32)
+        self._gram = xp.empty((replicas, self.unit, self.unit), dtype=np.float32)
         self._scaled = xp.empty((replicas, self.unit, kind.parameters), dtype=np.float32)
         self._change = xp.empty((replicas, job.neurons, kind.parameters), dtype=np.float32)
         self._outer = xp.empty((replicas, 2, job.neurons), dtype=np.float32)
@@ -75,19 +81,21 @@ class Blocked:
         x, y = self._samples(step, -(-count // block))
         # CuPy copies what is transposed: here, once a window, not the network once a block.
         columns = xp.ascontiguousarray(xp.swapaxes(x, 2, 3))
-        gram = xp.matmul(x, columns)
         steps = constants.steps(step, count)
         neurons, replicas = np.int32(job.neurons), len(job.laws)
         size = job.neurons * job.kind.parameters
-        grid = (-(-size // (4 * 256)), replicas)
+        grid = (-(-size // (4 * COPY_THREADS)), replicas)
         for start in range(0, count, block):
             index = start // block
             done = min(block, count - start)
+            # One product a block: cuBLAS may choose the order of its sums by the number of products
+            # of a call, which for all blocks would depend on how far the next snapshot is.
+            xp.matmul(x[index], columns[index], out=self._gram)
             xp.matmul(theta, columns[index], out=self._hidden)
             place = np.int32(count), np.int32(start)
             self._recurrence(
                 (replicas, 1),
-                (self._hidden, theta, self._outer, neurons, x[index], self._scaled, gram[index],
+                (self._hidden, theta, self._outer, neurons, x[index], self._scaled, self._gram,
                  y[index], constants.group, steps.rates, steps.gammas, *place, np.int32(done),
                  np.uint64(step + start), np.uint64(counted), self._shrink, squares, failed),
             )  # fmt: skip
@@ -107,7 +115,7 @@ class Blocked:
             x, y = xp.empty(shape, dtype=np.float32), xp.empty(shape[:3], dtype=np.float32)
             quads = blocks * replicas * block * (kind.inputs // 4)
             self._draw(
-                (-(-quads // 256), 1),
+                (-(-quads // COPY_THREADS), 1),
                 (x, y, constants.seeds, constants.wide, constants.narrow, constants.informative,
                  np.int32(replicas), np.uint64(step), np.int32(blocks)),
             )  # fmt: skip
@@ -130,7 +138,7 @@ def block_of(job: Job) -> int:
 
 def window(job: Job) -> int:
     """Return the steps whose samples are on the device at once."""
-    room = _SAMPLE_BYTES // (4 * (2 * job.kind.parameters + block_of(job) + 1) * len(job.laws))
+    room = _SAMPLE_BYTES // (4 * (2 * job.kind.parameters + 1) * len(job.laws))
     return min(_WINDOW, 2 ** (max(room, BLOCK).bit_length() - 1))
 
 
@@ -139,5 +147,5 @@ def needed_bytes(job: Job) -> int:
     block, parameters = block_of(job), job.kind.parameters
     # The parameters, their change, and a copy at a snapshot.
     networks = 3 * job.neurons * parameters
-    samples = window(job) * (2 * parameters + block + 1) + block * parameters
+    samples = window(job) * (2 * parameters + 1) + block * (parameters + block)
     return 4 * (networks + samples + job.neurons * (block + 2)) + 16 * window(job)

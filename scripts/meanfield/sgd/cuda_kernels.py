@@ -17,7 +17,8 @@ _PRODUCTS = ("random.cu", "products.cu")
 
 BATCH = 16
 """Samples that the resident kernel draws at once."""
-_COPY_THREADS = 256
+COPY_THREADS = 256
+"""Threads of a block in the kernels around the matrix products."""
 _MEMORY_THREADS = 1024
 _REGISTERS = 2**16
 _STREAMS = {
@@ -177,7 +178,7 @@ def recurrence(kind: Kind, shape: Shape, block: int) -> Variant:
 def product_kernel(function: str, kind: Kind, block: int) -> Variant:
     """Return one of the kernels around the matrix products, "draw" or "move"."""
     macros = {
-        "THREADS": _COPY_THREADS,
+        "THREADS": COPY_THREADS,
         "DIMENSION": kind.dimension,
         "PARAMETERS": kind.parameters,
         "BLOCK": block,
