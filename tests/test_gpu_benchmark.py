@@ -13,7 +13,7 @@ from benchmarks import gpu, gpu_checks, gpu_peers
 from benchmarks.agreement import AGREEMENT
 from benchmarks.gpu_problem import largest_disagreement, make_replicas
 from benchmarks.plot_gpu import draw
-from cuda_host import HostDevice, needs_compiler
+from cuda_host import HostDevice
 from meanfield.arrays import GpuError, choose_backend
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +50,6 @@ def test_every_part_can_be_asked_for() -> None:
     assert "numpy" in gpu.installed()
 
 
-@needs_compiler
 @pytest.mark.parametrize("implementation", ["kernels", "plain_cupy"])
 def test_the_networks_are_those_of_the_reference(
     implementation: str, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,7 @@ import pytest
 
 import generate_data
 import run_sgd
-from cuda_host import HostDevice, needs_compiler
+from cuda_host import HostDevice
 from meanfield import seeds
 from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
@@ -123,7 +123,6 @@ def test_the_reason_is_raised_and_not_that_the_others_were_stopped() -> None:
         run_all(trajectory, [0, 1], 2, stop)
 
 
-@needs_compiler
 def test_the_stage_runs_on_a_gpu_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

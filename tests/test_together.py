@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cuda_host import HostDevice, needs_compiler
+from cuda_host import HostDevice
 from meanfield import seeds as all_seeds
 from meanfield import together as together_module
 from meanfield import training
@@ -215,7 +215,6 @@ def test_the_gpu_runs_all_seeds_and_keeps_no_checkpoint_of_the_cpu(
     }
 
 
-@needs_compiler
 def test_the_kernels_leave_the_cpu_s_path_to_rounding_also_when_killed(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
