@@ -14,6 +14,7 @@ from benchmarks.agreement import AGREEMENT
 from benchmarks.gpu_problem import largest_disagreement, make_replicas
 from benchmarks.plot_gpu import draw
 from cuda_host import HostDevice
+from meanfield.activations import Erf, ReLU, Tanh
 from meanfield.arrays import GpuError, choose_backend
 
 ROOT = Path(__file__).parents[1]
@@ -71,12 +72,24 @@ def test_the_networks_are_those_of_the_reference(
     assert largest_disagreement(problem, problem.theta0) > 0.5
 
 
-def test_the_small_networks_meet_both_forms_of_the_kernels() -> None:
-    shapes = {
-        case.name: gpu_checks.resident_shape(case.neurons, gpu_checks.job_of(case).kind)
-        for case in gpu_checks.SMALL_CASES
-    }
-    assert [name for name, shape in shapes.items() if not shape] == ["blocks", "blocks, noise"]
+def test_the_small_networks_meet_all_forms_of_the_kernels() -> None:
+    forms = {case.name: gpu_checks.form_of(case) for case in gpu_checks.SMALL_CASES}
+    assert set(forms.values()) == gpu_checks.FORMS
+    for name, (form, samples) in forms.items():
+        assert (form == "memory") == ("from memory" in name)
+        assert (form != "resident") == name.startswith("blocks")
+        assert (samples == "given") == ("samples of the host" in name)
+
+
+@pytest.mark.parametrize("cases", [gpu_checks.AGREEMENT_CASES, gpu_checks.SMALL_CASES])
+def test_the_checks_meet_every_activation_and_the_recurrence_from_memory(
+    cases: tuple[gpu_checks.Case, ...],
+) -> None:
+    assert {type(case.neuron.activation) for case in cases} >= {ReLU, Tanh, Erf}
+    assert {form for form, _ in map(gpu_checks.form_of, cases)} == {
+        "resident", "registers", "memory"
+    }  # fmt: skip
+    assert {samples for _, samples in map(gpu_checks.form_of, cases)} == {"drawn", "given"}
 
 
 def test_the_figure_is_drawn(tmp_path: Path) -> None:
