@@ -149,14 +149,6 @@ def test_any_cones(drawn: list[tuple[list[float], float]]) -> None:
         assert np.max(np.abs(found.dissipation_error)) < 100 * size
 
 
-@pytest.fixture(params=["array_api_strict", "torch"])
-def xp(request: pytest.FixtureRequest) -> ModuleType:
-    if request.param == "array_api_strict":
-        return importlib.import_module(request.param)
-    module: ModuleType = pytest.importorskip(request.param)
-    return module
-
-
 def moved(case: Case, xp: ModuleType) -> Case:
     backend = Backend("cupy", xp, "another device")
     problems, starts, times = case

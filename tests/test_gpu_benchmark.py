@@ -5,15 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_checks, gpu_peers
+from benchmarks import gpu, gpu_checks, gpu_peers, gpu_speed
 from benchmarks.agreement import AGREEMENT
-from benchmarks.gpu_problem import largest_disagreement, make_replicas
+from benchmarks.gpu_problem import Networks, largest_disagreement, make_replicas
 from benchmarks.plot_gpu import draw
-from cuda_host import HostDevice, needs_compiler
+from benchmarks.rounds import Timing
+from cuda_host import HostDevice
+from meanfield.activations import Erf, ReLU, Tanh
 from meanfield.arrays import GpuError, choose_backend
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +53,6 @@ def test_every_part_can_be_asked_for() -> None:
     assert "numpy" in gpu.installed()
 
 
-@needs_compiler
 @pytest.mark.parametrize("implementation", ["kernels", "plain_cupy"])
 def test_the_networks_are_those_of_the_reference(
     implementation: str, monkeypatch: pytest.MonkeyPatch
@@ -72,12 +74,24 @@ def test_the_networks_are_those_of_the_reference(
     assert largest_disagreement(problem, problem.theta0) > 0.5
 
 
-def test_the_small_networks_meet_both_forms_of_the_kernels() -> None:
-    shapes = {
-        case.name: gpu_checks.resident_shape(case.neurons, gpu_checks.job_of(case).kind)
-        for case in gpu_checks.SMALL_CASES
-    }
-    assert [name for name, shape in shapes.items() if not shape] == ["blocks", "blocks, noise"]
+def test_the_small_networks_meet_all_forms_of_the_kernels() -> None:
+    forms = {case.name: gpu_checks.form_of(case) for case in gpu_checks.SMALL_CASES}
+    assert set(forms.values()) == gpu_checks.FORMS
+    for name, (form, samples) in forms.items():
+        assert (form == "memory") == ("from memory" in name)
+        assert (form != "resident") == name.startswith("blocks")
+        assert (samples == "given") == ("samples of the host" in name)
+
+
+@pytest.mark.parametrize("cases", [gpu_checks.AGREEMENT_CASES, gpu_checks.SMALL_CASES])
+def test_the_checks_meet_every_activation_and_the_recurrence_from_memory(
+    cases: tuple[gpu_checks.Case, ...],
+) -> None:
+    assert {type(case.neuron.activation) for case in cases} >= {ReLU, Tanh, Erf}
+    assert {form for form, _ in map(gpu_checks.form_of, cases)} == {
+        "resident", "registers", "memory"
+    }  # fmt: skip
+    assert {samples for _, samples in map(gpu_checks.form_of, cases)} == {"drawn", "given"}
 
 
 def test_the_figure_is_drawn(tmp_path: Path) -> None:
@@ -95,3 +109,95 @@ def test_the_figure_is_drawn(tmp_path: Path) -> None:
     draw(file)
     assert {path.name for path in tmp_path.iterdir()} == {f"gpu-toy.{s}" for s in
                                                          ("json", "png", "svg")}  # fmt: skip
+
+
+def test_speed_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peers fail at every stage, the limit passes after one size, and the file has the rest."""
+
+    def networks(problem: Any, fails_at: float = np.inf) -> Networks:
+        calls = iter(range(10**6))
+
+        def advance(passes: int) -> None:
+            if next(calls) >= fails_at:
+                raise RuntimeError("of the peer")
+
+        return Networks(advance, lambda: problem.theta0)
+
+    def unmade(problem: Any) -> Networks:
+        raise MemoryError("too large")
+
+    def in_turn(works: Any, rounds: int, *_: Any, **__: Any) -> Any:
+        for work in list(works.values()) * rounds:
+            work(1)
+        return {name: Timing((0.5,) * rounds, 1.0) for name in works}
+
+    def disagreement(problem: Any, weights: Any) -> float:
+        return 0.0 if weights.size else np.nan
+
+    fails = {2: np.inf, 3: 0}
+    makers: dict[str, Any] = {
+        "kernels": networks, "unmade": unmade,
+        "at once": lambda problem: networks(problem, 0),
+        "off": lambda problem: networks(problem)._replace(weights=lambda: np.zeros(0)),
+        "when compiled": lambda problem: networks(problem, fails[len(problem.theta0)]),
+        "later": lambda problem: networks(problem, 2),
+    }  # fmt: skip
+    monkeypatch.setattr(gpu_speed, "MAKERS", makers)
+    monkeypatch.setattr(gpu_speed, "interleave", in_turn)
+    monkeypatch.setattr(gpu_speed, "peak_flops", lambda: 1e12)
+    monkeypatch.setattr(gpu_speed, "free_memory", lambda: None)
+    monkeypatch.setattr(gpu_speed, "largest_disagreement", disagreement)
+    clock = iter([0.0, 0.0, 4.0, 4.0, 8.0, 8.0])
+    monkeypatch.setattr(gpu_speed, "perf_counter", lambda: next(clock))
+    file = tmp_path / "made" / "gpu-toy.json"
+    found = gpu_speed.speed(
+        2, 1e-5, 11.0, lambda found: gpu.add(file, {"speed": found}), [(4, 2), (5, 2)], (3, 2)
+    )
+    assert json.loads(file.read_text()) == {"speed": json.loads(json.dumps(found))}
+    timed = [(row["implementation"], row["replicas"]) for row in found["rows"]]
+    assert timed == [("kernels", 3), ("kernels", 2), ("when compiled", 2)]
+    assert found["stopped_before"] == [[5, 2], 3]
+    off = found["missing"].pop("off (4, 2) x 2")
+    assert "off is off the float64 reference by nan" in off
+    assert found["missing"] == {
+        "unmade (4, 2) x 2": "MemoryError: too large",
+        "at once (4, 2) x 2": "RuntimeError: of the peer",
+        "when compiled (4, 2) x 3": "RuntimeError: of the peer",
+        "later (4, 2) x 3": "RuntimeError: of the peer",
+        "later (4, 2) x 2": "RuntimeError: of the peer",
+    }
+    monkeypatch.setitem(makers, "kernels", unmade)
+    clock = iter([0.0, 0.0])
+    with pytest.raises(MemoryError, match="too large"):
+        gpu_speed.speed(2, 1e-5, 11.0, print, [(4, 2)], (3,))
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "ok"),
+    [
+        (0, "47 passed, 2061 deselected in 60.1s", True),
+        (0, "40 passed, 7 skipped in 60.1s", False),
+        (1, "1 failed, 46 passed in 60.1s", False),
+        (None, "", False),
+    ],
+)
+def test_the_tests_are_those_of_a_gpu_and_none_may_be_skipped(
+    status: int | None, last: str, ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(command: list[str], seconds: float) -> dict[str, Any]:
+        assert command[-4:] == ["-m", "gpu", "-n", "4"]
+        assert seconds == 180
+        return {"status": status, "last_lines": [last] if last else []}
+
+    monkeypatch.setattr(gpu_checks, "call", call)
+    assert gpu.tests(gpu.parse(["--part", "tests"]))["ok"] is ok
+
+
+def test_a_part_adds_itself_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gpu-toy.json"
+    gpu.add(file, {"speed": {"rows": []}, "device": "old"})
+    gpu.add(file, {"tests": {"ok": True}, "device": "new"})
+    assert json.loads(file.read_text()) == {
+        "speed": {"rows": []}, "tests": {"ok": True}, "device": "new"
+    }  # fmt: skip
+    assert list(tmp_path.iterdir()) == [file]

@@ -1,6 +1,5 @@
 """Problems, functionals and the flow over other array namespaces than NumPy: the same numbers."""
 
-import importlib
 from types import ModuleType
 from typing import Any
 
@@ -31,14 +30,6 @@ PROBLEMS: dict[str, Problem] = {
     "no table": make_problem(AnisotropicGaussians(10, 3, 0.5), Perceptron(ReLU()), 2),
     "rows": make_empirical_problem(IsotropicGaussians(3, 0.5), Perceptron(ReLU()), 20),
 }
-
-
-@pytest.fixture(params=["array_api_strict", "torch"])
-def xp(request: pytest.FixtureRequest) -> ModuleType:
-    if request.param == "array_api_strict":
-        return importlib.import_module(request.param)
-    module: ModuleType = pytest.importorskip(request.param)
-    return module
 
 
 def moved(value: Any, xp: ModuleType) -> Any:

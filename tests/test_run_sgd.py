@@ -14,7 +14,7 @@ import xarray as xr
 
 import generate_data
 import run_sgd
-from cuda_host import HostDevice, needs_compiler
+from cuda_host import HostDevice
 from meanfield import seeds
 from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
@@ -173,7 +173,6 @@ def test_what_another_process_stored_is_not_trained_again(
         run_sgd.main(**arguments, runs=runs)
 
 
-@needs_compiler
 def test_the_stage_runs_on_a_gpu_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

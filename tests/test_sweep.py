@@ -15,7 +15,7 @@ import xarray as xr
 
 import generate_data
 import run_sgd
-from cuda_host import HostDevice, needs_compiler
+from cuda_host import HostDevice
 from meanfield import seeds, sweep, training
 from meanfield.arrays import Backend
 from meanfield.digests import code_digest, settings_digest
@@ -301,7 +301,6 @@ def test_on_a_cpu_a_point_is_run_by_itself(
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["delta-0.3.nc"]
 
 
-@needs_compiler
 @pytest.mark.parametrize("form", ["resident", "blocked"])
 def test_the_kernels_leave_the_same_bits_in_a_sweep(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

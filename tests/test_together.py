@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cuda_host import HostDevice, needs_compiler
+from cuda_host import HostDevice
 from meanfield import seeds as all_seeds
 from meanfield import together as together_module
 from meanfield import training
@@ -250,7 +250,6 @@ def test_what_another_backend_began_is_left_in_place(
     assert (tmp_path / "seed-5.npz").exists()
 
 
-@needs_compiler
 def test_the_kernels_leave_the_cpu_s_path_to_rounding_also_when_killed(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cuda_host import DeadlockError, HostDevice, needs_compiler
+from cuda_host import DeadlockError, HostDevice
 from cuda_runs import (
     CASES,
     FORMS,
@@ -27,8 +27,6 @@ from meanfield.sgd.cuda_device import CupyDevice
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
 
-pytestmark = needs_compiler
-
 # Each compiles kernels of its own: every form meets every feature, not every combination.
 CHECKED = [
     *(("resident", name) for name in CASES),
@@ -41,9 +39,9 @@ PATHS = [("resident", RIDGE), ("resident", NOISY), ("registers", ANISOTROPIC), (
 
 
 @pytest.mark.parametrize(("form", "name"), CHECKED)
-def test_the_iterates_are_those_of_the_reference(monkeypatch, form, name):
+def test_the_iterates_are_those_of_the_reference(monkeypatch, device, form, name):
     choose_form(monkeypatch, form)
-    found, means = run_cuda(CASES[name])
+    found, means = run_cuda(CASES[name], device=device)
     expected, expected_means = run_reference(CASES[name])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
     np.testing.assert_allclose(means, expected_means, rtol=1e-6)
@@ -51,16 +49,16 @@ def test_the_iterates_are_those_of_the_reference(monkeypatch, form, name):
 
 
 @pytest.mark.parametrize("form", ["resident", "registers"])
-def test_replicas_may_be_points_of_a_sweep(monkeypatch, form):
+def test_replicas_may_be_points_of_a_sweep(monkeypatch, device, form):
     choose_form(monkeypatch, form)
     laws = [IsotropicGaussians(9, delta) for delta in (0.2, 0.8, 0.5)]
     sweep: dict[str, Any] = {"law": laws, "step_size": [2e-4, 1e-4, 2e-4], "seeds": (5, 5, 7)}
-    found, means = run_cuda(RIDGE, **sweep)
+    found, means = run_cuda(RIDGE, device=device, **sweep)
     expected, expected_means = run_reference(RIDGE, **sweep)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
     np.testing.assert_allclose(means, expected_means, rtol=1e-6)
     # Nor does it matter who else runs.
-    alone, _ = run_cuda(RIDGE, law=laws[1], step_size=1e-4, seeds=(1, 5, 2))
+    alone, _ = run_cuda(RIDGE, device=device, law=laws[1], step_size=1e-4, seeds=(1, 5, 2))
     assert np.array_equal(alone[-1, 1], found[-1, 1])
 
 
@@ -105,15 +103,15 @@ def test_a_matrix_product_is_of_as_many_networks_as_run(monkeypatch, steps):
 
 
 @pytest.mark.parametrize(("form", "case"), PATHS)
-def test_a_run_continues_from_a_state(monkeypatch, form, case):
+def test_a_run_continues_from_a_state(monkeypatch, device, form, case):
     choose_form(monkeypatch, form)
     monkeypatch.setattr(cuda_resident, "_LAUNCH", 8)
     monkeypatch.setattr(cuda_blocked, "_WINDOW", 32)
     states = []
-    whole, means = run_cuda(case, pulse=lambda step, state: states.append(state()))
+    whole, means = run_cuda(case, device=device, pulse=lambda step, state: states.append(state()))
     assert [state.step for state in states][-1] == (32 if form == "registers" else 61)
     for state in states:
-        rest, means_of_rest = run_cuda(case, start=state)
+        rest, means_of_rest = run_cuda(case, device=device, start=state)
         assert np.array_equal(whole[state.recorded :], rest)
         assert np.array_equal(means[state.recorded :], means_of_rest, equal_nan=True)
 
@@ -134,7 +132,7 @@ def test_what_is_given_is_left_alone():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_divergence_is_reported_at_the_step_of_the_reference(monkeypatch, form):
+def test_divergence_is_reported_at_the_step_of_the_reference(monkeypatch, device, form):
     choose_form(monkeypatch, form)
     huge: dict[str, Any] = {"neuron": UNBOUNDED, "law": IsotropicGaussians(9, 0.8)}
     errors = []
@@ -143,7 +141,7 @@ def test_divergence_is_reported_at_the_step_of_the_reference(monkeypatch, form):
             run_single_precision(huge, seed, index)
         errors.append((caught.value.step, str(caught.value)))
     with pytest.raises(Divergence) as caught, np.errstate(all="ignore"):
-        run_cuda(huge, seeds=(5, 6), step_size=1.0, snapshot_steps=(10_000,))
+        run_cuda(huge, device=device, seeds=(5, 6), step_size=1.0, snapshot_steps=(10_000,))
     assert str(caught.value) == min(errors)[1]
     assert caught.value.replica == errors.index(min(errors))
 
