@@ -15,28 +15,20 @@ from cuda_host import HostDevice
 from meanfield import seeds as all_seeds
 from meanfield import together as together_module
 from meanfield import training
-from meanfield.activations import GELU, PiecewiseLinear
+from meanfield.activations import GELU
 from meanfield.checkpoint import Checkpoint
-from meanfield.evaluation import TestSet
 from meanfield.initial import Gaussian, Initial
-from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
-from meanfield.problem import make_problem
 from meanfield.progress import Progress
-from meanfield.random import TEST_SAMPLE
-from meanfield.sampling import sample
-from meanfield.schedules import Constant
 from meanfield.seeds import PointRun, against_gpu
 from meanfield.sgd import cuda, cuda_resident
 from meanfield.together import Replica, finished, train_in_batches
 from meanfield.training import Setup, train
 from meanfield.trajectory import Trajectory
 from stand_in_gpu import KilledError, in_step
-from trajectories import Arrays, check_same, whole
+from trajectories import Arrays, check_same, make_setup, whole
 
 LOG = logging.getLogger("test")
-LAW = IsotropicGaussians(8, 0.6)
-NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
 SEEDS = [5, 2, 9]
 STEPS = [0, 64, 3200, 9600]
 
@@ -47,20 +39,7 @@ def theta0(seed: int) -> Any:
 
 @pytest.fixture(scope="module")
 def setup() -> Setup:
-    samples = sample(LAW, 0, 0, 100, TEST_SAMPLE)
-    return Setup(
-        neuron=NEURON,
-        law=LAW,
-        schedule=Constant(),
-        step_size=1e-3,
-        decay=0.01,
-        inverse_temperature=np.inf,
-        precision="float32",
-        snapshot_steps=STEPS,
-        problem=make_problem(LAW, NEURON, 8),
-        test_set=TestSet(samples.x, samples.y, LAW.invariants(samples.x)),
-        keep_theta=True,
-    )
+    return make_setup(STEPS, 1e-3)
 
 
 def replicas(folder: Path, setup: Setup) -> list[Replica]:

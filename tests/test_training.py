@@ -15,50 +15,23 @@ import numpy as np
 import pytest
 
 from meanfield import training
-from meanfield.activations import PiecewiseLinear
 from meanfield.checkpoint import Checkpoint
 from meanfield.digests import SCRIPTS
-from meanfield.evaluation import TestSet
 from meanfield.initial import Gaussian, Initial
-from meanfield.laws import IsotropicGaussians
-from meanfield.neurons import Ridge
-from meanfield.problem import make_problem
 from meanfield.progress import Progress
-from meanfield.random import TEST_SAMPLE
-from meanfield.sampling import sample
-from meanfield.schedules import Constant
-from meanfield.training import Setup, Stopped, look, train
-from trajectories import Arrays, check_same, whole
+from meanfield.training import Stopped, look, train
+from trajectories import Arrays, check_same, make_setup, whole
 
 LOG = logging.getLogger("test")
-LAW = IsotropicGaussians(8, 0.6)
-NEURON = Ridge(PiecewiseLinear((0.5, 1.5), (-2.5, 7.5)))
 # Inside blocks, at their boundaries, two in one block, and far apart.
 STEPS = [0, 1, 32, 70, 75, 5000, 200_000, 900_001]
-
-
-def make_setup() -> Setup:
-    samples = sample(LAW, 0, 0, 100, TEST_SAMPLE)
-    return Setup(
-        neuron=NEURON,
-        law=LAW,
-        schedule=Constant(),
-        step_size=1e-4,
-        decay=0.01,
-        inverse_temperature=np.inf,
-        precision="float32",
-        snapshot_steps=STEPS,
-        problem=make_problem(LAW, NEURON, 8),
-        test_set=TestSet(samples.x, samples.y, LAW.invariants(samples.x)),
-        keep_theta=True,
-    )
 
 
 def run_once(folder: Path, seed: int = 5, stop: Event | None = None) -> Arrays:
     run = train(
         lambda: Initial(Gaussian(0.8)).draw(seed, 40, 8),
         seed,
-        make_setup(),
+        make_setup(STEPS, 1e-4),
         checkpoint=Checkpoint(folder / "seed.npz", f"{seed}"),
         progress=Progress(STEPS[-1], LOG),
         stop=stop or Event(),
@@ -153,7 +126,7 @@ def test_what_a_trajectory_holds(undisturbed: Arrays) -> None:
 
 
 def test_a_snapshot_holds_the_parameters_only_where_they_are_kept() -> None:
-    setup, theta = make_setup(), np.ones((40, 8), np.float32)
+    setup, theta = make_setup(STEPS, 1e-4), np.ones((40, 8), np.float32)
     assert look(setup, theta, 0.5).theta is theta
     without = look(replace(setup, keep_theta=False), theta, 0.5).theta
     assert without.shape == (0, 8)

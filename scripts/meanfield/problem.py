@@ -77,8 +77,8 @@ def has_reduction(law: Any, neuron: Any) -> bool:
 def is_quick(problem: Problem) -> bool:
     """Return whether features are cheap enough for thousands of neurons: a few microseconds each.
 
-    All are but those of smooth neurons on spheres of too low a dimension for a table, which are
-    integrals of integrals.
+    All are but those of smooth neurons, cosines aside, on spheres so low that T has no table over
+    (w, x): they are integrals over exact values, or over a table in angles.
     """
     mean = problem.mean if isinstance(problem, SphereProblem) else None
     return not (
