@@ -1,25 +1,26 @@
 """All that is to be checked and measured on a GPU, in parts of under 10 minutes.
 
-    pip install -r envs/gpu.lock -r envs/dev.lock     (peers: jax[cuda12], torch, optional)
+    pip install -r envs/gpu.lock -r envs/dev.lock     (peers: jax with CUDA, torch, optional)
+    python benchmarks/gpu.py --part all          # all but the last of these, in this order
     python benchmarks/gpu.py --part agreement    # samples, SGD and flows against the CPU's
+    python benchmarks/gpu.py --part tests        # the tests that run on a GPU, 3 minutes at most
     python benchmarks/gpu.py --part sanitize     # compute-sanitizer, where it is installed
     python benchmarks/gpu.py --part speed        # µs a step, beside JAX, PyTorch and plain CuPy
-    python benchmarks/gpu.py --part tests        # the tests that run on a GPU, 3 minutes at most
-    python benchmarks/gpu.py --part figures      # all figures by Snakemake, SGD on the GPU
-    python benchmarks/gpu.py --part sweep        # the same, each sweep trained in one launch
+    python benchmarks/gpu.py --part sweep        # all figures by Snakemake, a sweep in one launch
+    python benchmarks/gpu.py --part figures      # the same, each point by itself
     python benchmarks/gpu.py --plot FILE         # the figure again, from a file
 
-Who has a GPU for 15 minutes runs, in this order: agreement, without which nothing else counts;
-sanitize; speed, with a --limit that leaves time for the next two; tests; and sweep, the figures as
-a GPU is to make them. The part figures comes after all of these.
+A part ends at --limit, and says what it left out. agreement, tests and sanitize may run side by
+side; speed must run alone.
 
-Out, in benchmarks/results: gpu-<device>-<date>.json, to which each part adds itself, and speed each
-number of networks as soon as it is timed; and a figure of that name. The exit status is 1 if a
-check fails, and 2 without a GPU.
+Out, in benchmarks/results: gpu-<device>-<date>.json, to which every part adds itself, agreement,
+sanitize and speed as they go on; a figure of that name; and what the commands that the parts start
+have said, in .log files. The exit status is 1 if a check fails or is left out, 2 without a GPU.
 """
 
 import argparse
 import json
+import logging
 import os
 import re
 import shutil
@@ -27,14 +28,20 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 RESULTS = ROOT / "benchmarks" / "results"
-LIBRARIES = ("numpy", "scipy", "numba", "cupy-cuda12x", "jax", "torch")
-PARTS = ("agreement", "sanitize", "speed", "tests", "figures", "sweep")
+LIBRARIES = r"numpy|scipy|numba|cupy(-cuda\d+x)?|jax|torch|nvidia-(cuda-nvrtc|cublas)(-cu\d+)?"
+SHARES = {"agreement": 4, "tests": 2, "sanitize": 2, "speed": 3, "sweep": 6}
+"""Of the time of all parts, in their order: what nothing counts without comes first."""
+ORDER = tuple(SHARES)
+PARTS = ("all", *ORDER, "figures")
 _TEST_SECONDS = 180.0
+_LATE = 20.0
+"""Seconds after its limit at which a part is ended."""
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -56,24 +63,60 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return found
 
 
-def tests(given: argparse.Namespace) -> dict[str, Any]:
-    """Run the tests that touch the GPU; one that was skipped has shown nothing."""
-    from benchmarks.gpu_checks import call
+def every(
+    given: argparse.Namespace, logs: Path, save: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Do one part after the other, each in a process of its own, whatever became of the last.
 
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-n", "4"]
-    found = call(command, min(given.limit, _TEST_SECONDS))
+    A part may take its share of the time that is left, so that one that needs less leaves more to
+    the next; one that takes longer is ended, and the file has what it had come to.
+    """
+    from benchmarks.command import call
+
+    found: dict[str, Any] = {"parts": {}, "ok": False}
+    end = perf_counter() + given.limit
+    for part in ORDER:
+        later = [SHARES[each] for each in ORDER[ORDER.index(part) :]]
+        share = max((end - perf_counter()) * SHARES[part] / sum(later), 1.0)
+        command = [
+            sys.executable, __file__, "--part", part, "--limit", f"{share:.0f}",
+            "--rounds", str(given.rounds), "--seconds", str(given.seconds),
+            "--results", str(given.results.resolve()), *["--quick"] * given.quick,
+        ]  # fmt: skip
+        found["parts"][part] = call(
+            command, share + _LATE, logs.with_name(f"{logs.name}-{part}.log")
+        )
+        save(found)
+        status, seconds = (found["parts"][part][name] for name in ("status", "seconds"))
+        print(f"{part}: status {status}, {seconds:.0f} s", file=sys.stderr, flush=True)
+    found["ok"] = all(found["parts"][part]["status"] == 0 for part in ORDER)
+    return found
+
+
+def tests(given: argparse.Namespace, log: Path) -> dict[str, Any]:
+    """Run the tests that touch the GPU; one that was skipped has shown nothing."""
+    from benchmarks.command import call
+
+    # Many processes: each test compiles kernels, which takes a processor and no GPU.
+    workers = str(min(8, os.cpu_count() or 1))
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-n", workers, "--dist", "load"]
+    found = call(command, min(given.limit, _TEST_SECONDS), log)
     summary = found["last_lines"][-1] if found["last_lines"] else ""
     return found | {"ok": found["status"] == 0 and "skipped" not in summary}
 
 
-def figures(given: argparse.Namespace, batch: str) -> dict[str, Any]:
+def figures(given: argparse.Namespace, batch: str, log: Path) -> dict[str, Any]:
     """Make all figures from nothing; return the time, and the part of it that was SGD.
 
     Args:
         given: the command line.
         batch: "point" or "sweep", what is trained at once.
+        log: for what Snakemake says.
+
+    Returns:
+        Status, seconds, and what was finished, also when the limit ended it.
     """
-    from benchmarks.gpu_checks import call
+    from benchmarks.command import call
     from meanfield.store import read
 
     results = Path("results") / "gpu_benchmark" / batch
@@ -85,6 +128,7 @@ def figures(given: argparse.Namespace, batch: str) -> dict[str, Any]:
             "--config", "backend=cupy", f"batch={batch}", f"results_dir={results}",
         ],
         given.limit,
+        log,
     )  # fmt: skip
     runs = sorted((ROOT / results).glob("runs/*/run_sgd/*.nc"))
     logs = [ROOT / results / "logs" / run.parts[-3] / "run_sgd" / f"{run.stem}.log" for run in runs]
@@ -96,7 +140,11 @@ def figures(given: argparse.Namespace, batch: str) -> dict[str, Any]:
     }
     found_finished = sum("were finished before" in text for text in texts.values())
     backends = sorted({read(run, without=["theta", "omega"]).attrs["backend"] for run in runs})
+    jobs = re.findall(r"(\d+) of (\d+) steps", log.read_text(encoding="utf-8", errors="replace"))
+    pictures = (ROOT / results).glob("f*/*.png")
     return found | {
+        "jobs_done": [int(number) for number in jobs[-1]] if jobs else None,
+        "pictures": sorted(f"{each.parent.name}/{each.name}" for each in pictures),
         "sgd_seconds": sum(seconds.values()),
         "sgd_seconds_of_runs": seconds,
         "runs_that_trained": len(runs) - found_finished,
@@ -121,24 +169,27 @@ def main() -> None:
         print(f"benchmarks/gpu.py: {error}", file=sys.stderr)
         sys.exit(2)
     # Only now: all that follows needs CuPy.
-    from benchmarks import gpu_checks, gpu_speed
+    from benchmarks import gpu_checks, gpu_sanitize, gpu_speed
     from benchmarks.machine import describe
 
-    # What a part starts finds the modules, too.
-    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])
+    # What a part starts finds the modules, too, beside what this found otherwise.
+    before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *filter(None, before)])
     file = given.results / f"gpu-{short_name(device)}-{datetime.now(UTC):%Y-%m-%d}.json"
+    logs = file.with_name(f"{file.stem}-{given.part}")
     head = {"device": device, "machine": describe(installed())}
 
     def save(found: dict[str, Any]) -> None:
         add(file, head | {given.part: found})
 
     parts: Mapping[str, Callable[[], dict[str, Any]]] = {
-        "agreement": gpu_checks.agreement,
-        "sanitize": lambda: gpu_checks.sanitize(given.limit),
+        "all": lambda: every(given, logs, save),
+        "agreement": lambda: gpu_checks.agreement(given.limit, save),
+        "sanitize": lambda: gpu_sanitize.sanitize(given.limit, logs, save),
         "speed": lambda: gpu_speed.speed(given.rounds, given.seconds, given.limit, save),
-        "tests": lambda: tests(given),
-        "figures": lambda: figures(given, "point"),
-        "sweep": lambda: figures(given, "sweep"),
+        "tests": lambda: tests(given, logs.with_suffix(".log")),
+        "figures": lambda: figures(given, "point", logs.with_suffix(".log")),
+        "sweep": lambda: figures(given, "sweep", logs.with_suffix(".log")),
     }
     found = parts[given.part]()
     save(found)
@@ -153,11 +204,14 @@ def main() -> None:
 
 def add(file: Path, content: Mapping[str, Any]) -> None:
     """Add to a file of results; whoever stops this finds the file as it was, or with it all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    old = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps({**old, **content}, indent=1) + "\n", encoding="utf-8")
-    new.replace(file)
+    from meanfield.locks import held
+
+    # Another part may add itself at the same time.
+    with held(file.parent, logging.getLogger("meanfield"), wait=True):
+        old = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps({**old, **content}, indent=1) + "\n", encoding="utf-8")
+        new.replace(file)
 
 
 def short_name(device: str) -> str:
@@ -167,11 +221,11 @@ def short_name(device: str) -> str:
 
 
 def installed() -> list[str]:
-    """Return the libraries that are there."""
+    """Return the libraries that are there, whatever version of CUDA they are named for."""
     from importlib.metadata import distributions
 
-    there = {distribution.name for distribution in distributions()}
-    return [name for name in LIBRARIES if name in there]
+    there = {distribution.name for distribution in distributions() if distribution.name}
+    return sorted(name for name in there if re.fullmatch(LIBRARIES, name))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Time of a step of R networks on a GPU, for this project's kernels and the peers, in one run."""
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -13,6 +14,7 @@ from benchmarks.rounds import Timing, interleave
 SIZES = ((800, 40), (800, 320), (10_000, 100))
 REPLICAS = (1, 16, 132, 1056)
 
+OURS = "kernels"
 _CHECK_STEPS = 200
 _CHECK_STEP_SIZE = 4e-4  # times 1/d: as in the comparison on a CPU
 _CORES = {(8, 0): 64}  # a multiprocessor's FP32 units, by compute capability; else 128
@@ -47,43 +49,45 @@ def speed(
         limit: seconds after which nothing is begun; nor is what the longest so far would exceed.
         save: given what there is after each number of networks of each size.
         sizes: pairs (N, d).
-        replicas: numbers of networks.
+        replicas: numbers of networks; all sizes are timed with one before the next, so that what
+            takes longest comes last.
 
     Returns:
-        FLOP/s of the device, rows of times, what could not be run with the reason, and
-        ``stopped_before``, the pair ((N, d), R) that the limit forbade, or None.
-
-    Raises:
-        Exception: whatever this project's kernels raise; of a peer it is noted as missing.
+        FLOP/s of the device, rows of times, what could not be run with the reason, ``left_out``,
+        the pairs ((N, d), R) that the limit forbade, and ``ok``, whether this project's kernels
+        ran everywhere else.
     """
     start, longest = perf_counter(), 0.0
     rows: list[dict[str, Any]] = []
     missing: dict[str, str] = {}
+    left = [(size, count) for count in replicas for size in sizes]
     found: dict[str, Any] = {
-        "fp32_flops": peak_flops(), "rows": rows, "missing": missing, "stopped_before": None
+        "fp32_flops": peak_flops(), "rows": rows, "missing": missing, "left_out": left, "ok": True
     }  # fmt: skip
-    for neurons, dimension in sizes:
-        agreement: dict[str, float] | None = None
-        for count in replicas:
-            begin = perf_counter()
-            if begin - start + longest > limit:
-                found["stopped_before"] = [[neurons, dimension], count]
-                save(found)
-                return found
-            if agreement is None:
-                agreement = _check(neurons, dimension, missing)
-            problem = make_replicas(count, neurons, dimension)
-            timings = _time_all(problem, list(agreement), rounds, seconds, missing)
-            free_memory()
-            for name, timing in timings.items():
-                rows.append(_row(name, problem, timing, found["fp32_flops"], agreement[name]))
-                _say(
-                    f"N = {neurons}, d = {dimension}, R = {count}: {name} "
-                    f"{rows[-1]['us_per_step']:.4g} us a step, "
-                    f"{rows[-1]['ns_per_replica_step']:.4g} ns a replica-step"
-                )
-            save(found)
-            longest = max(longest, perf_counter() - begin)
+    agreements: dict[tuple[int, int], dict[str, float]] = {}
+    for size, count in list(left):
+        begin = perf_counter()
+        if begin - start + longest > limit:
+            _say(f"left out for want of time: {left}")
+            break
+        left.remove((size, count))
+        neurons, dimension = size
+        if size not in agreements:
+            agreements[size] = _check(neurons, dimension, missing)
+        agreement = agreements[size]
+        problem = make_replicas(count, neurons, dimension)
+        timings = _time_all(problem, list(agreement), rounds, seconds, missing)
+        free_memory()
+        for name, timing in timings.items():
+            rows.append(_row(name, problem, timing, found["fp32_flops"], agreement[name]))
+            _say(
+                f"N = {neurons}, d = {dimension}, R = {count}: {name} "
+                f"{rows[-1]['us_per_step']:.4g} us a step, "
+                f"{rows[-1]['ns_per_replica_step']:.4g} ns a replica-step"
+            )
+        found["ok"] = found["ok"] and OURS in timings
+        save(found)
+        longest = max(longest, perf_counter() - begin)
     return found
 
 
@@ -107,7 +111,7 @@ def _row(
 def _time_all(
     problem: Replicas, names: Sequence[str], rounds: int, seconds: float, missing: dict[str, str]
 ) -> dict[str, Timing]:
-    """Time the implementations in turn; without a peer that fails on the way, which is noted."""
+    """Time the implementations in turn; without one that fails on the way, which is noted."""
     works = {name: _named(name, each) for name, each in _make(problem, names, missing).items()}
     for name in list(works):
         try:
@@ -149,11 +153,7 @@ def peak_flops() -> float:
 
 
 def _check(neurons: int, dimension: int, missing: dict[str, str]) -> dict[str, float]:
-    """Return the disagreement of every implementation with the reference, after one short pass.
-
-    Raises:
-        ArithmeticError: this project's kernels compute something else; a peer is left out.
-    """
+    """Return the disagreement with the reference, after one short pass, of those that agree."""
     problem = make_replicas(
         2, neurons, dimension, step_size=_CHECK_STEP_SIZE / dimension, steps=_CHECK_STEPS
     )
@@ -177,7 +177,7 @@ def _check(neurons: int, dimension: int, missing: dict[str, str]) -> dict[str, f
 
 
 def _make(problem: Replicas, names: Sequence[str], missing: dict[str, str]) -> dict[str, Networks]:
-    """Return the networks of the implementations; a peer that cannot be made is noted."""
+    """Return the networks of the implementations; what cannot be made is noted."""
     made = {}
     for name in names:
         try:
@@ -188,11 +188,11 @@ def _make(problem: Replicas, names: Sequence[str], missing: dict[str, str]) -> d
 
 
 def _note(name: str, error: Exception, problem: Replicas, missing: dict[str, str]) -> None:
-    """Note why a peer cannot be run, or raise what this project's kernels raised."""
-    if name == "kernels":
-        raise error
+    """Note why an implementation cannot be run; whoever comes after it is timed all the same."""
     replicas, neurons, dimension = problem.theta0.shape
     reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    if name == OURS:
+        traceback.print_exception(error)
     missing[f"{name} ({neurons}, {dimension}) x {replicas}"] = reason
     _say(f"{name} cannot be run: {reason}")
 

@@ -161,7 +161,7 @@ def test_cupy_may_be_missing_or_broken(error: Exception, install: Callable[[Any]
 
 def test_nothing_is_tried_at_import(tmp_path: Path) -> None:
     (tmp_path / "cupy.py").write_text("raise SystemExit('looked')\n")
-    path = os.pathsep.join([str(tmp_path), str(SCRIPTS)])
+    path = os.pathsep.join([str(tmp_path), str(SCRIPTS), os.environ.get("PYTHONPATH", "")])
     subprocess.run(
         [sys.executable, "-c", "import run_sgd, solve_dd"],
         env={**os.environ, "PYTHONPATH": path},

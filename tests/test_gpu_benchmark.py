@@ -1,6 +1,7 @@
 """The benchmark of a GPU, as far as it goes without one: it refuses, and its networks are right."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_checks, gpu_peers, gpu_speed
+from benchmarks import command, gpu, gpu_cases, gpu_checks, gpu_peers, gpu_speed
 from benchmarks.agreement import AGREEMENT
 from benchmarks.gpu_problem import Networks, largest_disagreement, make_replicas
 from benchmarks.plot_gpu import draw
@@ -37,7 +38,12 @@ def test_it_refuses_without_a_gpu(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--part", "all"], ["--part", "speed", "--rounds", "0"], ["--part", "tests", "--limit=0"]],
+    [
+        [],
+        ["--part", "none"],
+        ["--part", "speed", "--rounds", "0"],
+        ["--part", "tests", "--limit=0"],
+    ],
 )
 def test_wrong_arguments_are_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -51,6 +57,9 @@ def test_every_part_can_be_asked_for() -> None:
     assert [gpu.parse(["--part", part]).part for part in gpu.PARTS] == list(gpu.PARTS)
     assert gpu.short_name("GPU NVIDIA H100 80GB HBM3, compute capability 9.0") == "h100-80gb-hbm3"
     assert "numpy" in gpu.installed()
+    for name in ("cupy", "cupy-cuda12x", "cupy-cuda13x", "nvidia-cuda-nvrtc"):
+        assert re.fullmatch(gpu.LIBRARIES, name)
+    assert not re.fullmatch(gpu.LIBRARIES, "numpy-typing-compat")
 
 
 @pytest.mark.parametrize("implementation", ["kernels", "plain_cupy"])
@@ -75,23 +84,23 @@ def test_the_networks_are_those_of_the_reference(
 
 
 def test_the_small_networks_meet_all_forms_of_the_kernels() -> None:
-    forms = {case.name: gpu_checks.form_of(case) for case in gpu_checks.SMALL_CASES}
-    assert set(forms.values()) == gpu_checks.FORMS
+    forms = {case.name: gpu_cases.form_of(case) for case in gpu_cases.SMALL_CASES}
+    assert set(forms.values()) == gpu_cases.FORMS
     for name, (form, samples) in forms.items():
         assert (form == "memory") == ("from memory" in name)
         assert (form != "resident") == name.startswith("blocks")
         assert (samples == "given") == ("samples of the host" in name)
 
 
-@pytest.mark.parametrize("cases", [gpu_checks.AGREEMENT_CASES, gpu_checks.SMALL_CASES])
+@pytest.mark.parametrize("cases", [gpu_cases.AGREEMENT_CASES, gpu_cases.SMALL_CASES])
 def test_the_checks_meet_every_activation_and_the_recurrence_from_memory(
-    cases: tuple[gpu_checks.Case, ...],
+    cases: tuple[gpu_cases.Case, ...],
 ) -> None:
     assert {type(case.neuron.activation) for case in cases} >= {ReLU, Tanh, Erf}
-    assert {form for form, _ in map(gpu_checks.form_of, cases)} == {
+    assert {form for form, _ in map(gpu_cases.form_of, cases)} == {
         "resident", "registers", "memory"
     }  # fmt: skip
-    assert {samples for _, samples in map(gpu_checks.form_of, cases)} == {"drawn", "given"}
+    assert {samples for _, samples in map(gpu_cases.form_of, cases)} == {"drawn", "given"}
 
 
 def test_the_figure_is_drawn(tmp_path: Path) -> None:
@@ -151,12 +160,13 @@ def test_speed_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(gpu_speed, "perf_counter", lambda: next(clock))
     file = tmp_path / "made" / "gpu-toy.json"
     found = gpu_speed.speed(
-        2, 1e-5, 11.0, lambda found: gpu.add(file, {"speed": found}), [(4, 2), (5, 2)], (3, 2)
+        2, 1e-5, 11.0, lambda found: gpu.add(file, {"speed": found}), [(4, 2)], (3, 2, 1)
     )
     assert json.loads(file.read_text()) == {"speed": json.loads(json.dumps(found))}
+    assert found["ok"]
     timed = [(row["implementation"], row["replicas"]) for row in found["rows"]]
     assert timed == [("kernels", 3), ("kernels", 2), ("when compiled", 2)]
-    assert found["stopped_before"] == [[5, 2], 3]
+    assert found["left_out"] == [((4, 2), 1)]
     off = found["missing"].pop("off (4, 2) x 2")
     assert "off is off the float64 reference by nan" in off
     assert found["missing"] == {
@@ -166,10 +176,13 @@ def test_speed_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "later (4, 2) x 3": "RuntimeError: of the peer",
         "later (4, 2) x 2": "RuntimeError: of the peer",
     }
+    # Nor do others wait for this project's kernels.
     monkeypatch.setitem(makers, "kernels", unmade)
-    clock = iter([0.0, 0.0])
-    with pytest.raises(MemoryError, match="too large"):
-        gpu_speed.speed(2, 1e-5, 11.0, print, [(4, 2)], (3,))
+    clock = iter([0.0, 0.0, 0.0])
+    found = gpu_speed.speed(2, 1e-5, 11.0, print, [(4, 2)], (2,))
+    assert {row["implementation"] for row in found["rows"]} == {"when compiled"}
+    assert found["missing"]["kernels (4, 2) x 2"] == "MemoryError: too large"
+    assert not found["ok"]
 
 
 @pytest.mark.parametrize(
@@ -184,13 +197,74 @@ def test_speed_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_tests_are_those_of_a_gpu_and_none_may_be_skipped(
     status: int | None, last: str, ok: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def call(command: list[str], seconds: float) -> dict[str, Any]:
-        assert command[-4:] == ["-m", "gpu", "-n", "4"]
+    def call(command: list[str], seconds: float, log: Path) -> dict[str, Any]:
+        assert command[1:6] == ["-m", "pytest", "-q", "-m", "gpu"]
         assert seconds == 180
         return {"status": status, "last_lines": [last] if last else []}
 
-    monkeypatch.setattr(gpu_checks, "call", call)
-    assert gpu.tests(gpu.parse(["--part", "tests"]))["ok"] is ok
+    monkeypatch.setattr(command, "call", call)
+    assert gpu.tests(gpu.parse(["--part", "tests"]), Path("tests.log"))["ok"] is ok
+
+
+def test_a_check_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 4.0, 4.0, 9.0, 9.0, 10.0, 12.0])
+    monkeypatch.setattr(gpu_checks, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(gpu_checks.traceback, "print_exc", lambda: None)
+    saved: list[str] = []
+
+    def raises() -> dict[str, Any]:
+        raise ArithmeticError("wrong")
+
+    checks: dict[str, gpu_checks.Check] = {
+        "first": raises, "second": lambda: {"ok": True}, "third": lambda: {"ok": True},
+        "last": lambda: {"ok": True},
+    }  # fmt: skip
+    found = gpu_checks.run_checks(checks, 11.0, lambda found: saved.append(json.dumps(found)))
+    assert [row["check"] for row in found["rows"]] == ["first", "second", "third"]
+    assert [row["ok"] for row in found["rows"]] == [False, True, True]
+    assert [row["seconds"] for row in found["rows"]] == [4.0, 5.0, 1.0]
+    assert found["rows"][0]["error"] == "ArithmeticError: wrong"
+    assert found["left_out"] == ["last"]
+    assert [len(json.loads(text)["rows"]) for text in saved] == [1, 2, 3]
+    assert not found["ok"]
+
+
+@pytest.mark.parametrize(("limit", "ok", "left"), [(1.0, True, []), (-1.0, False, ["one"])])
+def test_only_checks_that_were_made_hold(limit: float, ok: bool, left: list[str]) -> None:
+    found = gpu_checks.run_checks({"one": lambda: {"ok": True}}, limit, lambda found: None)
+    assert (found["ok"], found["left_out"]) == (ok, left)
+
+
+def test_every_pair_of_devices_is_checked_under_a_name_of_its_own() -> None:
+    names = list(gpu_checks._checks())
+    kinds = [name.split(" ")[0] for name in names]
+    assert kinds == ["samples"] * 4 + ["SGD:"] * len(gpu_cases.AGREEMENT_CASES) + ["flow:"] * 4 + [
+        "flows"
+    ]
+
+
+def test_all_parts_are_done_whatever_becomes_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, limits, given = [0.0], [], gpu.parse(["--part", "all", "--limit", "170", "--quick"])
+    taken = {"agreement": 50.0, "tests": 10.0, "sanitize": 20.0, "speed": 30.0, "sweep": 60.0}
+
+    def call(command: list[str], seconds: float, log: Path) -> dict[str, Any]:
+        part = log.stem.removeprefix("gpu-toy-all-")
+        again = gpu.parse(command[2:])
+        assert (again.part, again.quick, again.results) == (part, True, given.results.resolve())
+        limits.append(again.limit)
+        now[0] += taken[part]
+        return {"status": None if part == "tests" else 0, "seconds": taken[part]}
+
+    monkeypatch.setattr(command, "call", call)
+    monkeypatch.setattr(gpu, "perf_counter", lambda: now[0])
+    saved: list[Any] = []
+    found = gpu.every(given, tmp_path / "gpu-toy-all", lambda found: saved.append(found))
+    assert list(found["parts"]) == list(gpu.ORDER)
+    assert limits == [40.0, 18.0, 20.0, 30.0, 60.0]
+    assert len(saved) == 5
+    assert not found["ok"]
 
 
 def test_a_part_adds_itself_to_the_file(tmp_path: Path) -> None:
