@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from benchmarks.flow_cases import FIGURE_2
-from benchmarks.rounds import Work, interleave
+from benchmarks.rounds import Timing, Work, interleave
 from meanfield.arrays import Backend, from_backend, to_backend
 from meanfield.flow import Flow, solve, solve_together
 
@@ -19,7 +20,7 @@ def together(rounds: int, backend: Backend) -> dict[str, Any]:
     """Solve the flows of a sweep in both ways in turn, and print.
 
     Args:
-        rounds: number of rounds.
+        rounds: number of rounds; 0 for the time of the only solution, with what it compiles.
         backend: what computes.
 
     Returns:
@@ -39,9 +40,16 @@ def together(rounds: int, backend: Backend) -> dict[str, Any]:
         flows = solve_together(problems, starts, times, tolerance=tolerance)
         return [from_backend(flow) for flow in flows]
 
-    singles, found = alone(), at_once()
+    begin = perf_counter()
+    singles = alone()
+    between = perf_counter()
+    found = at_once()
+    seconds = {"one by one": between - begin, "together": perf_counter() - between}
     calls = [flow.rhs_calls for flow in singles]
-    timings = interleave({"one by one": _repeat(alone), "together": _repeat(at_once)}, rounds, 0.0)
+    timings = {way: Timing((taken,), 1.0) for way, taken in seconds.items()}
+    if rounds:
+        works = {"one by one": _repeat(alone), "together": _repeat(at_once)}
+        timings = interleave(works, rounds, 0.0)
     rows = [
         {
             "way": way,

@@ -34,7 +34,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 RESULTS = ROOT / "benchmarks" / "results"
-LIBRARIES = r"numpy|scipy|numba|cupy(-cuda\d+x)?|jax|torch|nvidia-(cuda-nvrtc|cublas)(-cu\d+)?"
+LIBRARIES = (
+    r"numpy|scipy|numba|cupy(-cuda\d+x)?|nvidia-(cuda-nvrtc|cublas)(-cu\d+)?|"
+    r"jax|jaxlib|jax-cuda\d+-plugin|torch"
+)
+"""Names of the distributions to be named with the results, as a pattern."""
 SHARES = {"agreement": 4, "tests": 2, "sanitize": 2, "speed": 3, "sweep": 6}
 """Of the time of all parts, in their order: what nothing counts without comes first."""
 ORDER = tuple(SHARES)

@@ -59,6 +59,8 @@ def jax_scan(problem: Replicas) -> Networks:
     import jax.numpy as jnp
     from jax import lax
 
+    if jax.default_backend() != "gpu":  # it computes on the CPU without a word
+        raise RuntimeError(f"JAX computes on: {jax.default_backend()}")
     jax.config.update("jax_default_matmul_precision", "highest")
     gain = 2 * problem.step_size * SLOPE
     x, y = jnp.asarray(problem.x), jnp.asarray(problem.y)
@@ -109,7 +111,8 @@ def torch_graphs(problem: Replicas) -> Networks:
             pass_over()  # what is chosen at the first call must not be captured
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # What threads of the other libraries do meanwhile must not end the capture.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             pass_over()
         w.copy_(theta0)
 

@@ -10,7 +10,8 @@ import pytest
 
 from meanfield.sgd.cuda_kernels import Variant
 
-_WHEEL = "nvidia-cuda-nvrtc-cu12"
+WHEELS = ("nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvrtc")
+"""Of CUDA 12, which the locks have, and of the versions after it; either will do."""
 OF_CUPY = ("-ftz=true", "--device-as-default-execution-space")
 """Options that CuPy adds to those of a kernel."""
 
@@ -24,21 +25,29 @@ class Resources(NamedTuple):
     shared: int
 
 
-def _library() -> str | None:
-    try:
-        files = metadata.files(_WHEEL) or []
-    except metadata.PackageNotFoundError:
-        return None
-    found = [str(file.locate()) for file in files if file.name.startswith("libnvrtc.so")]
-    return found[0] if found else None
+def _files(start: str) -> list[str]:
+    """Return the files of the first wheel that is installed whose names start so."""
+    for wheel in WHEELS:
+        try:
+            files = metadata.files(wheel) or []
+        except metadata.PackageNotFoundError:
+            continue
+        return [str(file.locate()) for file in files if file.name.startswith(start)]
+    return []
 
 
-needs_nvrtc = pytest.mark.skipif(_library() is None, reason=f"{_WHEEL} is not installed")
+needs_nvrtc = pytest.mark.skipif(
+    not _files("libnvrtc.so"), reason=f"none of {', '.join(WHEELS)} is installed"
+)
 
 
 @cache
 def _nvrtc() -> ctypes.CDLL:
-    return ctypes.CDLL(str(_library()))
+    # NVRTC asks for these by name alone, and finds them where they are loaded already.
+    for file in _files("libnvrtc-builtins.so"):
+        ctypes.CDLL(file)
+    (library,) = _files("libnvrtc.so")
+    return ctypes.CDLL(library)
 
 
 def compile_for(variant: Variant, architecture: str) -> dict[str, Resources]:
