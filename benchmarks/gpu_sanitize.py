@@ -1,5 +1,6 @@
 """Small networks in all forms of the kernels, under compute-sanitizer."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -9,12 +10,22 @@ from typing import Any
 
 from benchmarks.command import call
 from benchmarks.gpu_cases import FORMS, SEEDS, SMALL_CASES, form_of
-from meanfield.sgd import cuda
+from meanfield.sgd import cuda, cuda_kernels
 
-# The libraries' own calls may fail by design, and their kernels look to racecheck like races; what
-# fails of ours, CuPy raises.
-_OURS = [f"--kernel-name=kne={name}" for name in ("resident", "recurrence", "draw", "move")]
-CHECKS = {"memcheck": ["--report-api-errors=no"], "racecheck": _OURS}
+_SOURCES = Path(cuda_kernels.__file__).with_name("kernels")
+_KERNEL = re.compile(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(")
+KERNELS = [
+    name
+    for text in sorted(_SOURCES.glob("*.cu"))
+    for name in _KERNEL.findall(text.read_text(encoding="utf-8"))
+]
+"""Names of this project's kernels."""
+CHECKS = {
+    # A library may try calls that fail; of those that matter, CuPy raises it.
+    "memcheck": ["--report-api-errors=no"],
+    # In kernels of cuBLAS it may take for a race what is none.
+    "racecheck": [f"--kernel-name=kne={name}" for name in KERNELS],
+}
 """Options of each check."""
 _COMMON = ["--error-exitcode=9", "--launch-timeout=0", "--destroy-on-device-error=kernel"]
 

@@ -11,6 +11,11 @@ import pytest
 from benchmarks import gpu_cases, gpu_sanitize
 
 
+def test_races_are_looked_for_in_the_kernels_that_run() -> None:
+    assert {"resident", "recurrence", "draw"} < set(gpu_sanitize.KERNELS)
+    assert len(set(gpu_sanitize.KERNELS)) == len(gpu_sanitize.KERNELS) > 3
+
+
 def test_the_sanitizer_says_how_far_it_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
