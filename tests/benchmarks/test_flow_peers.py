@@ -1,5 +1,7 @@
 """The peers of the flow solve the same problem, with code of their own."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,8 @@ from meanfield.bent_mean import BentMean
 from meanfield.functionals import field
 from meanfield.sphere_problem import SphereProblem
 
-torch = pytest.importorskip("torch")
+# Of each test, not of the file: a choice of others (`-m gpu`) then skips nothing here.
+pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 
 
 def test_each_case_is_the_published_setting() -> None:
