@@ -30,7 +30,7 @@ def draw(file: Path) -> None:
     table = pd.DataFrame(content["speed"]["rows"])
     sizes = list(table[["neurons", "dimension"]].drop_duplicates().itertuples(index=False))
     figure, panels = plt.subplots(
-        1, len(sizes), figsize=(PAGE_WIDTH, 2.4), layout="constrained", squeeze=False
+        1, len(sizes), figsize=(PAGE_WIDTH, 2.7), layout="constrained", squeeze=False
     )
     for axes, (neurons, dimension), name in zip(panels[0], sizes, "abcdef", strict=False):
         here = table[(table["neurons"] == neurons) & (table["dimension"] == dimension)]
@@ -40,13 +40,17 @@ def draw(file: Path) -> None:
                 own["replicas"], own["ns_per_replica_step"], marker=marker, ms=4,
                 color=PALETTE[color], label=label,
             )  # fmt: skip
-        axes.axhline(here["bound_ns"].iloc[0], color=PALETTE["prediction"], ls="--", lw=0.9)
+        axes.axhline(
+            here["bound_ns"].iloc[0], color=PALETTE["prediction"], ls="--", lw=0.9,
+            label="4Nd operations at the device's rate",
+        )  # fmt: skip
         axes.set(
             title=f"N = {neurons}, d = {dimension}", xlabel="networks", xscale="log", yscale="log"
         )
         letter(axes, name)
     panels[0][0].set_ylabel("ns a step and network")
-    panels[0][0].legend()
+    # Below all panels: in one of them it would cover points.
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     sns.despine(figure)
     pictures = [file.with_suffix(suffix) for suffix in (".png", ".svg")]
     save_figure(figure, pictures, digest=digest_of(text), alt_text=(
