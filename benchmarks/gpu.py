@@ -24,6 +24,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ SHARES = {"agreement": 4, "tests": 2, "sanitize": 2, "speed": 3, "sweep": 6}
 ORDER = tuple(SHARES)
 PARTS = ("all", *ORDER, "figures")
 _TEST_SECONDS = 180.0
-_LATE = 20.0
+_LATE = 30.0
 """Seconds after its limit at which a part is ended."""
 
 
@@ -176,6 +177,8 @@ def main() -> None:
     from benchmarks import gpu_checks, gpu_sanitize, gpu_speed
     from benchmarks.machine import describe
 
+    # Whoever ends this ends what it has started, too: see `benchmarks.command`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # What a part starts finds the modules, too, beside what this found otherwise.
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *filter(None, before)])
