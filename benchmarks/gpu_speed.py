@@ -145,11 +145,12 @@ def peak_flops() -> float:
     """Return the float32 operations a second of the current device, a fused one counted twice."""
     import cupy
 
-    device = cupy.cuda.Device()
-    attributes = device.attributes
-    capability = attributes["ComputeCapabilityMajor"], attributes["ComputeCapabilityMinor"]
-    cores = attributes["MultiProcessorCount"] * _CORES.get(capability, 128)
-    return 2.0 * cores * attributes["ClockRate"] * 1e3  # the clock is in kHz
+    runtime = cupy.cuda.runtime
+    # Not the attributes of a device: CuPy's name no compute capability.
+    properties = runtime.getDeviceProperties(runtime.getDevice())
+    capability = properties["major"], properties["minor"]
+    cores = properties["multiProcessorCount"] * _CORES.get(capability, 128)
+    return 2.0 * cores * properties["clockRate"] * 1e3  # the clock is in kHz
 
 
 def _check(neurons: int, dimension: int, missing: dict[str, str]) -> dict[str, float]:

@@ -120,6 +120,23 @@ def test_the_figure_is_drawn(tmp_path: Path) -> None:
                                                          ("json", "png", "svg")}  # fmt: skip
 
 
+@pytest.mark.parametrize(("capability", "cores"), [((9, 0), 128), ((8, 0), 64)])
+def test_the_rate_is_that_of_all_cores(
+    capability: tuple[int, int], cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    major, minor = capability
+    properties = {
+        "major": major,
+        "minor": minor,
+        "multiProcessorCount": 132,
+        "clockRate": 1_980_000,
+    }
+    runtime = SimpleNamespace(getDevice=lambda: 3, getDeviceProperties={3: properties}.get)
+    cuda = SimpleNamespace(runtime=runtime)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=cuda))
+    assert gpu_speed.peak_flops() == 2 * 132 * cores * 1.98e9
+
+
 def test_speed_keeps_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Peers fail at every stage, the limit passes after one size, and the file has the rest."""
 
