@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kernel_signature import check, parameters
 from meanfield.sgd.cuda_device import Launch
 from meanfield.sgd.cuda_kernels import Variant
 
@@ -22,6 +23,8 @@ SHIM = Path(__file__).with_name("cuda_shim")
 _FOLDER = tempfile.TemporaryDirectory(prefix="cuda-shim-")
 _COMPILER = ["g++", "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-w", f"-I{SHIM}"]
 _libraries: dict[str, ctypes.CDLL] = {}
+GRID_LIMITS = (2**31 - 1, 65_535)
+"""Blocks of threads in a row and a column of a grid, for every GPU of today."""
 
 
 class DeadlockError(RuntimeError):
@@ -71,9 +74,12 @@ class HostDevice:
 
     def build(self, source: str, variant: Variant) -> Launch:
         function = build(source, variant.function, variant.options())
+        expected = parameters(source, variant.function)
 
         def launch(grid: tuple[int, int], arguments: tuple[Any, ...]) -> None:
             self.launches.append(variant.function)
+            check(expected, arguments)
+            assert all(0 < size <= most for size, most in zip(grid, GRID_LIMITS, strict=True))
             held = [_argument(each) for each in arguments]
             pointers = (ctypes.c_void_p * len(held))(*(each.ctypes.data for each in held))
             code = function(
