@@ -9,6 +9,7 @@ from meanfield.sgd.cuda_kernels import (
     Kind,
     Shape,
     activation_macros,
+    gram,
     product_kernel,
     recurrence,
     recurrence_shape,
@@ -38,7 +39,8 @@ SHIPPED = {
     "800 x 320": of_network(800, RELU),
     "10000 x 100": of_network(10_000, RIDGE._replace(dimension=100)),
     "draw": product_kernel("draw", RELU, BLOCK),
-    "move": product_kernel("move", WIDEST, 1),
+    "gram": gram(RELU, BLOCK),
+    "decay and noise": product_kernel("decay_and_noise", WIDEST, 1),
 }
 OTHERS = {
     "noise and decay": of_network(800, WIDEST),
