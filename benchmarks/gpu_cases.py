@@ -62,7 +62,7 @@ AGREEMENT_CASES = (
     Case("noise, decay, tanh", Ridge(Tanh()), ISOTROPIC, 400, 1e-4, 0.01, 50.0),
     Case("blocks from memory", RIDGE, MANY, 5000),
     Case("samples of the host, erf", Perceptron(Erf()), teacher(40), 400, 1e-4),
-    Case("blocks, samples of the host, erf", Ridge(Erf()), teacher(320), 800, 1e-5),
+    Case("blocks, samples of the host, decay, erf", Ridge(Erf()), teacher(320), 800, 1e-5, 0.01),
 )
 SMALL_CASES = (
     Case("ridge", RIDGE, IsotropicGaussians(9, 0.8), 45, 1e-4),
@@ -72,7 +72,7 @@ SMALL_CASES = (
     Case("blocks, noise", PERCEPTRON, WIDE, 600, 1e-6, 0.0, 2.0),
     Case("blocks from memory", RIDGE, MANY, 5000),
     Case("samples of the host, erf", Perceptron(Erf()), teacher(9), 45, 1e-4),
-    Case("blocks, samples of the host, tanh", Ridge(Tanh()), teacher(320), 600, 1e-5),
+    Case("blocks, samples of the host, decay, tanh", Ridge(Tanh()), teacher(320), 600, 1e-5, 0.3),
 )
 FORMS = {
     ("resident", "drawn"), ("resident", "given"), ("registers", "drawn"), ("registers", "given"),

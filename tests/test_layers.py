@@ -41,7 +41,7 @@ LAYERS = (
     ("sgd/engine", "sgd/prediction", "sgd/cuda"),
     ("sgd/cuda_resident", "sgd/cuda_blocked"),
     ("sgd/cuda_job", "sgd/cuda_device"),
-    ("sgd/cuda_kernels",),
+    ("sgd/cuda_kernels", "sgd/cuda_product"),
     ("sgd/reference", "sgd/draws", "sgd/noise"),
     ("empirical", "initial_data"),
     ("sgd/blocks", "sgd/panels", "sampling"),

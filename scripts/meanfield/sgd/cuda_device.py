@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meanfield.sgd.cuda_kernels import Variant
+from meanfield.sgd.cuda_product import Product
 
 _NO_MEMORY = (
     "CUDARuntimeError cudaErrorMemoryAllocation",
@@ -31,6 +32,16 @@ class Device(Protocol):
     def compile(self, variant: Variant) -> Launch:
         """Return a kernel."""
 
+    def multiply(self, product: Product, left: Any, right: Any, out: Any) -> None:
+        """Compute products of stacked matrices in float32, with all of its bits.
+
+        Args:
+            product: of `stacked_product`, for the shapes of the arrays.
+            left: float32, in row-major order, as are the others.
+            right: float32.
+            out: changed; shares no memory with the others.
+        """
+
     def is_exhausted(self, error: Exception) -> bool:
         """Say whether an exception means that there is not enough memory."""
 
@@ -49,6 +60,8 @@ class CupyDevice:
 
         self.xp = cupy
         self._pool_error: type[Exception] = cupy.cuda.memory.OutOfMemoryError
+        # cuBLAS reads factors from the host's memory, unless a handle is told otherwise.
+        self._factors = np.array([0.0, 1.0], dtype=np.float32)
 
     def compile(self, variant: Variant) -> Launch:
         """Return a kernel; CuPy keeps what NVRTC made of it on disk."""
@@ -61,6 +74,24 @@ class CupyDevice:
             function(grid, (variant.threads,), arguments)
 
         return launch
+
+    def multiply(self, product: Product, left: Any, right: Any, out: Any) -> None:
+        """Compute products of stacked matrices by one call of cuBLAS, on CuPy's current stream.
+
+        Source: cuBLAS library, cublasSgemmStridedBatched and cublasSetMathMode.
+        """
+        cublas, handle = self.xp.cuda.cublas, self.xp.cuda.get_cublas_handle()
+        # The handle is all CuPy's: a mode of rounding to TF32 may have been left in it.
+        cublas.setMathMode(handle, cublas.CUBLAS_DEFAULT_MATH)
+        zero = self._factors.ctypes.data
+        one = zero + self._factors.itemsize
+        cublas.sgemmStridedBatched(
+            handle, product.transpose_a, product.transpose_b, product.m, product.n, product.k,
+            one, right.data.ptr, product.leading_a, product.stride_a,
+            left.data.ptr, product.leading_b, product.stride_b,
+            one if product.beta else zero, out.data.ptr, product.leading_c, product.stride_c,
+            product.number,
+        )  # fmt: skip
 
     def is_exhausted(self, error: Exception) -> bool:
         """Say whether an exception means that there is not enough memory.
