@@ -18,7 +18,7 @@ from meanfield.progress import Progress
 from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.sgd.reference import Divergence
-from meanfield.together import NoRoomError, Replica, finished, train_in_batches
+from meanfield.together import NoRoomError, Replica, devices_of, finished, train_in_batches
 from meanfield.training import Setup, Stopped, train
 from meanfield.trajectory import Trajectory
 
@@ -92,7 +92,8 @@ def run_point(
     with ExitStack() as held:
         points = [point, *(others(held) if others else [])]
         trajectories = run_on_gpu(points, device=chosen.device, threads=threads, log=log)
-    return Outcome(trajectories, "cupy", chosen.device)
+    # Some seeds may have been finished before, on another.
+    return Outcome(trajectories, "cupy", devices_of(_replicas(point)))
 
 
 def against_gpu(setup: Setup) -> str:
@@ -196,7 +197,7 @@ def gpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
     """Return the checkpoint of a network on a GPU.
 
     A run is continued where it began: the CPU, whose checkpoints are others, rounds in another
-    order.
+    order. So may another GPU, by which a checkpoint is therefore discarded.
 
     Args:
         folder: of the point's checkpoints.
