@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from meanfield.arrays import Backend, choose_backend, from_backend, to_backend
+from meanfield.arrays import Backend, from_backend, to_backend
 from meanfield.checkpoint import Checkpoint, save_together
 from meanfield.flow import Flow, solve, solve_together
 from meanfield.flow_control import FlowError
@@ -18,6 +18,7 @@ from meanfield.siblings import Sibling, take_over
 from meanfield.stage import check_sources
 from meanfield.store import Origin
 from meanfield.timeline import output_times
+from meanfield.turns import use_backend
 
 AGAINST_GPU = "the compiled kernels for the limit take no longer than a GPU needs to start"
 """Why `auto` leaves the limit on the CPU."""
@@ -95,21 +96,21 @@ def solve_point(
         parts: dict[str, Any] = {**found}
         parts |= {name: int(parts[name]) for name in ("steps", "rejected", "rhs_calls")}
         return Outcome(Flow(**parts), "cupy", device)
-    chosen = choose_backend(backend, log.info, against=AGAINST_GPU)
-    if chosen.name == "cpu":
-        if others is not None:
-            log.info("batch: sweep does not count on the CPU: the point is solved by itself")
-        return Outcome(_solve(point), "cpu", chosen.device)
-    with ExitStack() as locks:
-        points = [point, *(others(locks) if others else [])]
-        flows = _solve_together(points, chosen, log)
-        save_together(
-            (each.checkpoint, {**flow._asdict(), "device": chosen.device})
-            for each, flow in zip(points, flows, strict=True)
-            if flow is not None and each is not point
-        )
-    assert flows[0] is not None
-    return Outcome(flows[0], "cupy", chosen.device)
+    with use_backend(backend, log, against=AGAINST_GPU) as chosen:
+        if chosen.name == "cpu":
+            if others is not None:
+                log.info("batch: sweep does not count on the CPU: the point is solved by itself")
+            return Outcome(_solve(point), "cpu", chosen.device)
+        with ExitStack() as locks:
+            points = [point, *(others(locks) if others else [])]
+            flows = _solve_together(points, chosen, log)
+            save_together(
+                (each.checkpoint, {**flow._asdict(), "device": chosen.device})
+                for each, flow in zip(points, flows, strict=True)
+                if flow is not None and each is not point
+            )
+        assert flows[0] is not None
+        return Outcome(flows[0], "cupy", chosen.device)
 
 
 def other_points(

@@ -6,14 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from meanfield import gpu_memory
 from meanfield.sgd.cuda_kernels import Variant
-
-_NO_MEMORY = (
-    "CUDARuntimeError cudaErrorMemoryAllocation",
-    "CUDADriverError CUDA_ERROR_OUT_OF_MEMORY",
-    "CUBLASError CUBLAS_STATUS_ALLOC_FAILED",
-)
-"""Names and messages of CuPy's errors when memory runs out outside of its pool."""
 
 Launch = Callable[[tuple[int, int], tuple[Any, ...]], None]
 """A compiled kernel, called as launch(grid, arguments) with arrays and NumPy scalars."""
@@ -48,7 +42,6 @@ class CupyDevice:
         import cupy  # absent where there is no GPU
 
         self.xp = cupy
-        self._pool_error: type[Exception] = cupy.cuda.memory.OutOfMemoryError
 
     def compile(self, variant: Variant) -> Launch:
         """Return a kernel; CuPy keeps what NVRTC made of it on disk."""
@@ -63,18 +56,12 @@ class CupyDevice:
         return launch
 
     def is_exhausted(self, error: Exception) -> bool:
-        """Say whether an exception means that there is not enough memory.
-
-        CuPy's pool says so by a MemoryError; driver, runtime and cuBLAS, which take memory for
-        kernels and workspaces, by a status.
-        """
-        status = f"{type(error).__name__} {error}"
-        return isinstance(error, self._pool_error) or status.startswith(_NO_MEMORY)
+        """Say whether an exception means that there is not enough memory."""
+        return gpu_memory.is_exhausted(error)
 
     def free_bytes(self) -> int:
-        """Return the memory that the driver and CuPy's pool can give."""
-        free, _ = self.xp.cuda.Device().mem_info
-        return int(free) + int(self.xp.get_default_memory_pool().free_bytes())
+        """Return how much memory can be had."""
+        return gpu_memory.free_bytes(self.xp)
 
     def to_host(self, array: Any) -> npt.NDArray[Any]:
         """Return a copy of an array, once all that computes it is done."""
