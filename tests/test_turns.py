@@ -74,6 +74,16 @@ def test_the_next_job_gets_all_memory(folder: Path, monkeypatch: pytest.MonkeyPa
     assert pool.kept == 0
 
 
+def test_an_error_is_not_hidden_by_a_gpu_that_broke(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cupy = install(monkeypatch)
+    del cupy.get_default_memory_pool
+    with pytest.raises(KilledError), use_backend("auto", LOG):
+        raise KilledError
+    assert list(folder.iterdir()) == []
+
+
 def test_a_gpu_that_fails_its_test_is_not_held(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,9 +35,10 @@ def use_backend(setting: str, log: logging.Logger, *, against: str = "") -> Iter
         )
         if backend.name == "cpu":
             turn.close()  # a GPU that failed the test is not held while the CPU works
-        else:
-            turn.callback(free_bytes, backend.xp)  # what the pool keeps is the next job's
         yield backend
+        # Not after an error, which ends the process, and may have been the GPU's.
+        if backend.name == "cupy":
+            free_bytes(backend.xp)  # what the pool keeps is the next job's
 
 
 def _wait(address: str, turn: ExitStack, log: logging.Logger) -> None:
