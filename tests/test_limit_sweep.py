@@ -195,8 +195,8 @@ def test_limits_that_do_not_fit_are_solved_in_halves(
         same(solved(points, "delta-0.2"), alone["delta-0.2"])
     assert calls == [1, 2]
     assert (
-        "3 limits at once need more than the 1000 bytes that are free on the GPU (its arrays took "
-        f"700 when {type(error).__name__} said: {error}); solving them as 1 and 2"
+        "3 limits at once: more than the 1000 bytes that were free on the GPU are needed (arrays "
+        f"took 700 when {type(error).__name__} said: {error}); solving them as 1 and 2"
     ) in caplog.messages
     for name in ("delta-0.5", "start"):
         same(solved(points, name), alone[name])
@@ -204,18 +204,14 @@ def test_limits_that_do_not_fit_are_solved_in_halves(
 
 
 def test_a_limit_that_does_not_even_fit_alone_says_how_to_go_on(
-    alone: dict[str, xr.Dataset],
-    tmp_path: Path,
-    calls: list[int],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_room_for(0, monkeypatch, EXHAUSTED["pool"])
     points = sweep(tmp_path)
-    with pytest.raises(MemoryError) as caught, caplog.at_level(logging.INFO):
+    with pytest.raises(MemoryError) as caught:
         solved(points, "start")
     assert str(caught.value) == (
-        "the limit of start needs more than the 1000 bytes that are free on the GPU (its arrays "
+        "the limit of start: more than the 1000 bytes that were free on the GPU are needed (arrays "
         f"took 700 when OutOfMemoryError said: {EXHAUSTED['pool']}): set backend: cpu"
     )
     assert caught.value.__cause__ is EXHAUSTED["pool"]

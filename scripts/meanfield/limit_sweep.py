@@ -174,12 +174,15 @@ def _solve_in_batches(
             lost, reason = batch[error.place], str(error)
             if lost == 0:
                 raise
-            waiting += [[i for i in batch if i != lost]] if len(batch) > 1 else []
+            if rest := [i for i in batch if i != lost]:
+                waiting.append(rest)
         except MemoryError as error:
             half, lost, reason = len(batch) // 2, batch[0], str(error)
             if half > 0:
                 parts = half, len(batch) - half
-                log.info("%s; solving them as %d and %d", reason, *parts)
+                log.info(
+                    "%d limits at once: %s; solving them as %d and %d", len(batch), reason, *parts
+                )
                 waiting += [batch[half:], batch[:half]]
                 continue
             if lost == 0:
@@ -215,13 +218,13 @@ def _solve_together(points: Sequence[PointFlow], backend: Backend) -> list[Flow]
     except Exception as error:
         if not is_exhausted(error):
             raise
-        what, remedy = f"{len(points)} limits at once need", ""
+        needed = (
+            f"more than the {free} bytes that were free on the GPU are needed (arrays took "
+            f"{held_bytes(backend.xp)} when {type(error).__name__} said: {error})"
+        )
         if len(points) == 1:
-            what, remedy = f"the limit of {points[0].name} needs", ": set backend: cpu"
-        raise MemoryError(
-            f"{what} more than the {free} bytes that are free on the GPU (its arrays took "
-            f"{held_bytes(backend.xp)} when {type(error).__name__} said: {error}){remedy}"
-        ) from error
+            needed = f"the limit of {points[0].name}: {needed}: set backend: cpu"
+        raise MemoryError(needed) from error
 
 
 def _solve(point: PointFlow) -> Flow:
