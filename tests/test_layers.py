@@ -19,6 +19,7 @@ LAYERS = (
     ("sweep_curves",),
     ("figures", "animation", "checkpoint", "progress"),
     ("store",),
+    ("turns",),
     ("locks", "large_arrays"),
     ("arrays",),
     ("provenance",),
@@ -78,7 +79,7 @@ LAYERS = (
     ("overshoot_kernel",),
     ("overshoot",),
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
-    ("compiled", "dormand_prince", "start_axes"),
+    ("compiled", "dormand_prince", "start_axes", "gpu_memory"),
     ("digests",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -2,6 +2,7 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -180,7 +181,7 @@ def test_the_stage_runs_on_a_gpu_and_says_so(
     arguments = prepared(tmp_path)
     run_sgd.main(**arguments, runs=tmp_path / "cpu.nc", backend="cpu")
     toy = Backend("cupy", np, "GPU Toy")
-    monkeypatch.setattr(seeds, "choose_backend", lambda *asked, **reasons: toy)
+    monkeypatch.setattr(seeds, "use_backend", lambda *asked, **reasons: nullcontext(toy))
     monkeypatch.setattr(seeds.cuda, "run", partial(seeds.cuda.run, device=HostDevice()))
     with caplog.at_level(logging.INFO):
         run_sgd.main(**arguments, runs=tmp_path / "gpu.nc", backend="cupy")

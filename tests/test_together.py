@@ -51,9 +51,11 @@ def replicas(folder: Path, setup: Setup) -> list[Replica]:
     ]
 
 
-def together(folder: Path, setup: Setup, run: Any = in_step) -> list[Arrays]:
+def together(
+    folder: Path, setup: Setup, run: Any = in_step, device: str = "GPU Toy"
+) -> list[Arrays]:
     runs = train_in_batches(
-        replicas(folder, setup), run, device="GPU Toy",
+        replicas(folder, setup), run, device=device,
         progress=Progress(3 * STEPS[-1], LOG), threads=2, log=LOG,
     )  # fmt: skip
     return [whole(each) for each in runs]
@@ -132,6 +134,45 @@ def test_networks_at_different_steps_go_on_apart(
         "1 of 3 networks: continued from step 3200",
         "1 of 3 networks: continued from step 640",
     ]
+
+
+def test_another_gpu_starts_anew_and_says_so(
+    undisturbed: list[Arrays],
+    setup: Setup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It may round in another order; but a network that was finished stays what it is."""
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    ended: list[int] = []
+
+    def run(theta0: Any, **settings: Any) -> Any:
+        if ended:
+            raise KilledError
+        ended.extend(settings["seeds"])
+        return in_step(theta0, **settings)
+
+    with pytest.raises(KilledError):
+        together(tmp_path, setup, partial(in_step, kill_at=3200))
+    (tmp_path / "2.npz").unlink()
+    with pytest.raises(KilledError):
+        together(tmp_path, setup, run)
+    (finished_first,) = ended
+    assert finished_first == 2
+    with caplog.at_level(logging.INFO):
+        check_same(together(tmp_path, setup, device="GPU Other"), undisturbed)
+    assert caplog.messages == [
+        *(
+            f"{tmp_path / f'{seed}.npz'} was discarded: it was begun on GPU Toy, and this is "
+            "GPU Other"
+            for seed in (5, 9)
+        ),
+        "1 of 3 networks: were finished before",
+    ]
+    found = finished(replicas(tmp_path, setup))
+    assert found is not None
+    assert found[1] == "GPU Other and GPU Toy"
 
 
 def test_what_a_thread_raises_is_raised(

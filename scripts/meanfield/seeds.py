@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from meanfield.arrays import choose_backend
 from meanfield.checkpoint import Checkpoint
 from meanfield.locks import LOCK
 from meanfield.progress import Progress
 from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.sgd.reference import Divergence
-from meanfield.together import NoRoomError, Replica, finished, train_in_batches
+from meanfield.together import NoRoomError, Replica, devices_of, finished, train_in_batches
 from meanfield.training import Setup, Stopped, train
 from meanfield.trajectory import Trajectory
+from meanfield.turns import use_backend
 
 
 class PointRun(NamedTuple):
@@ -84,15 +84,16 @@ def run_point(
         trajectories, device = done
         log.info("all %d seeds: were finished before, on %s", len(point.seeds), device)
         return Outcome(trajectories, "cupy", device)
-    chosen = choose_backend(backend, log.info, against=against_gpu(point.setup))
-    if chosen.name == "cpu":
-        if others is not None:
-            log.info("batch: sweep does not count on the CPU: the point is run by itself")
-        return Outcome(run_on_cpu(point, threads=threads, log=log), "cpu", chosen.device)
-    with ExitStack() as held:
-        points = [point, *(others(held) if others else [])]
-        trajectories = run_on_gpu(points, device=chosen.device, threads=threads, log=log)
-    return Outcome(trajectories, "cupy", chosen.device)
+    with use_backend(backend, log, against=against_gpu(point.setup)) as chosen:
+        if chosen.name == "cpu":
+            if others is not None:
+                log.info("batch: sweep does not count on the CPU: the point is run by itself")
+            return Outcome(run_on_cpu(point, threads=threads, log=log), "cpu", chosen.device)
+        with ExitStack() as held:
+            points = [point, *(others(held) if others else [])]
+            trajectories = run_on_gpu(points, device=chosen.device, threads=threads, log=log)
+        # Some seeds may have been finished before, on another.
+        return Outcome(trajectories, "cupy", devices_of(_replicas(point)))
 
 
 def against_gpu(setup: Setup) -> str:
@@ -196,7 +197,7 @@ def gpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
     """Return the checkpoint of a network on a GPU.
 
     A run is continued where it began: the CPU, whose checkpoints are others, rounds in another
-    order.
+    order. So may another GPU, by which a checkpoint is therefore discarded.
 
     Args:
         folder: of the point's checkpoints.

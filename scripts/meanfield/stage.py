@@ -14,7 +14,7 @@ from meanfield.siblings import Sibling
 from meanfield.store import Origin
 
 LOG = logging.getLogger("meanfield")
-"""Logger of the stages; the library itself does not log."""
+"""Logger of the stages; of the library, only what is for a GPU logs."""
 
 
 def run_stage(main: Callable[..., None], snakemake: Any) -> None:

@@ -1,6 +1,4 @@
 import logging
-import sys
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,6 @@ from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
 from meanfield.schedules import Constant
 from meanfield.sgd import cuda, cuda_blocked, cuda_job, cuda_resident, reference
-from meanfield.sgd.cuda_device import CupyDevice
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
 
@@ -163,28 +160,6 @@ def test_exhausted_memory_is_reported():
 
     with pytest.raises(MemoryError, match=r"bytes for a replica .*as the allocator says"):
         run_cuda(RIDGE, device=Exhausted())
-
-
-def test_cupy_s_errors_of_memory_are_known(monkeypatch):
-    class OutOfMemoryError(MemoryError):
-        pass
-
-    memory = SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
-    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(memory=memory)))
-    device = CupyDevice()
-
-    def error(name, text):
-        return type(name, (RuntimeError,), {})(text)
-
-    assert device.is_exhausted(OutOfMemoryError("Out of memory allocating 512 bytes"))
-    for name, text in (
-        ("CUDARuntimeError", "cudaErrorMemoryAllocation: out of memory"),
-        ("CUDADriverError", "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
-        ("CUBLASError", "CUBLAS_STATUS_ALLOC_FAILED"),
-    ):
-        assert device.is_exhausted(error(name, text))
-    assert not device.is_exhausted(error("CUDADriverError", "CUDA_ERROR_INVALID_VALUE: invalid"))
-    assert not device.is_exhausted(MemoryError("of the computer"))
 
 
 class Rounding(HostDevice):

@@ -16,7 +16,8 @@ PLAN = load_plan()
 RESULTS = PLAN.results
 
 
-# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one.
+# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one. With
+# `auto` it is not known whether there is, so that they start at once; those that find one wait in line.
 ON_GPU = PLAN.backend == "cupy"
 GPU = {"gpu": 1} if ON_GPU else {}
 SWEEP_ON_GPU = ON_GPU and PLAN.batch == "sweep"

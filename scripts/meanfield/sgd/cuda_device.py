@@ -6,15 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from meanfield import gpu_memory
 from meanfield.sgd.cuda_kernels import Variant
 from meanfield.sgd.cuda_product import Product
-
-_NO_MEMORY = (
-    "CUDARuntimeError cudaErrorMemoryAllocation",
-    "CUDADriverError CUDA_ERROR_OUT_OF_MEMORY",
-    "CUBLASError CUBLAS_STATUS_ALLOC_FAILED",
-)
-"""Names and messages of CuPy's errors when memory runs out outside of its pool."""
 
 Launch = Callable[[tuple[int, int], tuple[Any, ...]], None]
 """A compiled kernel, called as launch(grid, arguments) with arrays and NumPy scalars."""
@@ -59,7 +53,6 @@ class CupyDevice:
         import cupy  # absent where there is no GPU
 
         self.xp = cupy
-        self._pool_error: type[Exception] = cupy.cuda.memory.OutOfMemoryError
         # cuBLAS reads factors from the host's memory, unless a handle is told otherwise.
         self._factors = np.array([0.0, 1.0], dtype=np.float32)
 
@@ -94,18 +87,12 @@ class CupyDevice:
         )  # fmt: skip
 
     def is_exhausted(self, error: Exception) -> bool:
-        """Say whether an exception means that there is not enough memory.
-
-        CuPy's pool says so by a MemoryError; driver, runtime and cuBLAS, which take memory for
-        kernels and workspaces, by a status.
-        """
-        status = f"{type(error).__name__} {error}"
-        return isinstance(error, self._pool_error) or status.startswith(_NO_MEMORY)
+        """Say whether an exception means that there is not enough memory."""
+        return gpu_memory.is_exhausted(error)
 
     def free_bytes(self) -> int:
-        """Return the memory that the driver and CuPy's pool can give."""
-        free, _ = self.xp.cuda.Device().mem_info
-        return int(free) + int(self.xp.get_default_memory_pool().free_bytes())
+        """Return how much memory can be had."""
+        return gpu_memory.free_bytes(self.xp)
 
     def to_host(self, array: Any) -> npt.NDArray[Any]:
         """Return a copy of an array, once all that computes it is done."""
