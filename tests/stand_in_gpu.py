@@ -16,8 +16,8 @@ from meanfield.sgd import cuda, engine
 PULSE = 640
 
 
-class KilledError(Exception):
-    """The process ends here."""
+class KilledError(BaseException):
+    """The process ends here: nothing is to catch it."""
 
 
 def in_step(

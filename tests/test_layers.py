@@ -11,8 +11,8 @@ LAYERS = (
     ("plan",),
     ("sweep", "limit_sweep"),
     ("seeds",),
-    ("together", "sgd_results"),
-    ("training", "stage"),
+    ("together", "sgd_setup"),
+    ("training", "stage", "sgd_results"),
     ("siblings", "trajectory"),
     ("radial_figure", "radial_film", "minima_figure", "path_figure", "trap_figure"),
     ("minima_data",),
@@ -79,7 +79,7 @@ LAYERS = (
     ("overshoot_kernel",),
     ("overshoot",),
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
-    ("compiled", "dormand_prince", "start_axes", "gpu_memory"),
+    ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate"),
     ("digests",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -14,7 +14,7 @@ from meanfield.digests import code_digest, settings_digest
 from meanfield.experiment import Experiment
 from meanfield.flow_control import FlowError
 from meanfield.nested import with_value
-from meanfield.siblings import Sibling
+from meanfield.siblings import Sibling, packed
 from meanfield.stack import MisfitError
 from meanfield.store import Origin, read
 from stand_in_gpu import solve_limits_elsewhere
@@ -58,7 +58,7 @@ def solved(points: Siblings, name: str, *, batch: str = "sweep") -> xr.Dataset:
     origin, result = points[name]
     solve_dd.main(
         settings=origin.settings, origin=origin, limit=result, backend="cupy",
-        siblings=list(points.values()) if batch == "sweep" else [],
+        siblings=packed(points.values()) if batch == "sweep" else b"",
     )  # fmt: skip
     return read(result)
 

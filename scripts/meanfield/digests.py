@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 """Folder of the stage scripts; every local import is resolved from here."""
@@ -47,10 +47,7 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
         SyntaxError: the script or a module that it imports is not valid Python.
     """
     files = local_sources(root / script, root)
-    texts = {
-        path.relative_to(root).as_posix(): _normalized(path, path.stat().st_mtime_ns)
-        for path in files
-    }
+    texts = {path.relative_to(root).as_posix(): _source(path).code for path in files}
     kernels = {kernel for path in files for kernel in local_kernels(path)}
     texts |= {path.relative_to(root).as_posix(): _kernel_text(path) for path in kernels}
     return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
@@ -79,30 +76,27 @@ def file_digest(file: Path) -> str:
 def local_sources(script: Path, root: Path = SCRIPTS) -> frozenset[Path]:
     """Return the files under ``root`` that a script consists of: itself and its local imports."""
     found: set[Path] = set()
+    seen: set[tuple[str, ...]] = set()
     pending = [script]
     while pending:
         path = pending.pop()
         if path not in found:
             found.add(path)
-            pending += local_imports(path, root)
+            names = _imported_names(path, root) - seen
+            seen |= names
+            pending += [source for name in names for source in _module_files(name, root)]
     return frozenset(found)
 
 
 def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
     """Return the files under ``root`` that one file itself imports."""
-    package = path.parent.relative_to(root).parts
-    return [
-        source
-        for name in _imported_names(path, path.stat().st_mtime_ns, package)
-        for source in _module_files(name, root)
-    ]
+    return [source for name in _imported_names(path, root) for source in _module_files(name, root)]
 
 
 def local_kernels(path: Path) -> list[Path]:
     """Return the CUDA files that a Python file names in its strings."""
-    names = _kernel_names(path, path.stat().st_mtime_ns)
     folders = (path.parent, path.parent / "kernels")
-    files = (folder / name for name in names for folder in folders)
+    files = (folder / name for name in _source(path).kernels for folder in folders)
     return [file for file in files if file.is_file()]
 
 
@@ -113,55 +107,68 @@ def _kernel_text(path: Path) -> str:
     return "\n".join(line for line in lines if line)
 
 
-# Parsing is what digests cost, and a plan asks for those of many stages with the same modules. The
-# time of the last change is a key of the caches alone.
+class _Source(NamedTuple):
+    """What is known of a Python file.
+
+    Attributes:
+        code: its text without comments, layout and bare strings, which only document.
+        imports: level, module and names of every import; names are empty for ``import module``.
+        kernels: strings that may be names of CUDA files.
+    """
+
+    code: str
+    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
+    kernels: frozenset[str]
+
+
+def _source(path: Path) -> _Source:
+    return _parsed(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _kernel_names(path: Path, mtime_ns: int) -> frozenset[str]:
-    """Return the strings of a Python file that may be names of CUDA files."""
-    values = (node.value for node in ast.walk(_parse(path)) if isinstance(node, ast.Constant))
-    return frozenset(text for text in values if isinstance(text, str) and text.endswith(".cu"))
+def _parsed(path: Path, mtime_ns: int) -> _Source:
+    """Parse a file, once: that is what digests cost, and a plan asks for those of many stages.
 
-
-@cache
-def _imported_names(
-    path: Path, mtime_ns: int, package: tuple[str, ...]
-) -> tuple[tuple[str, ...], ...]:
-    """Return every dotted name that might be a module, absolute imports and relative ones alike."""
-    names: dict[tuple[str, ...], None] = {}
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            names |= dict.fromkeys(tuple(alias.name.split(".")) for alias in node.names)
+    The time of the last change is a key of the cache alone.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imports: list[tuple[int, str, tuple[str, ...]]] = []
+    kernels = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [child for child in node.body if not _is_bare_string(child)] or [ast.Pass()]
+        elif isinstance(node, ast.Import):
+            imports += [(0, alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            base += tuple(node.module.split(".")) if node.module else ()
-            # What is imported may be a module itself: "from meanfield import flow".
-            names |= dict.fromkeys([base, *((*base, alias.name) for alias in node.names)])
-    return tuple(names)
+            names = tuple(alias.name for alias in node.names)
+            imports.append((node.level, node.module or "", names))
+        elif isinstance(node, ast.Constant) and str(node.value).endswith(".cu"):
+            kernels.add(str(node.value))
+    return _Source(ast.unparse(tree), tuple(imports), frozenset(kernels))
+
+
+def _imported_names(path: Path, root: Path) -> set[tuple[str, ...]]:
+    """Return every dotted name that might be a module, absolute imports and relative ones alike."""
+    package = path.parent.relative_to(root).parts
+    names = set()
+    for level, module, imported in _source(path).imports:
+        base = package[: len(package) - level + 1] if level else ()
+        base += tuple(module.split(".")) if module else ()
+        # What is imported may be a module itself: "from meanfield import flow".
+        names |= {base, *((*base, name) for name in imported)}
+    return names
 
 
 def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
     """Yield the files that importing a dotted name executes: its packages, then the module."""
-    for depth in range(1, len(name) + 1):
-        stem = root.joinpath(*name[:depth])
+    stem = root
+    for part in name:
+        stem /= part
         for path in (stem / "__init__.py", stem.with_suffix(".py")):
             if path.is_file():
                 yield path
-
-
-@cache
-def _normalized(path: Path, mtime_ns: int) -> str:
-    """Return the text of a file without comments, layout and bare strings, which only document."""
-    tree = _parse(path)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [child for child in node.body if not _is_bare_string(child)] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        if not stem.is_dir():  # as of a library: nothing lies below
+            return
 
 
 def _is_bare_string(node: ast.stmt) -> bool:

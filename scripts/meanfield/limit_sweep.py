@@ -15,9 +15,9 @@ from meanfield.laws import make_law
 from meanfield.limit import Floats, Limit, make_limit
 from meanfield.neurons import make_neuron
 from meanfield.schedules import Constant, make_schedule
-from meanfield.siblings import Sibling, take_over
+from meanfield.siblings import Sibling, take_over, unpacked
 from meanfield.stack import MisfitError
-from meanfield.stage import check_sources
+from meanfield.stage import make_check
 from meanfield.store import Origin
 from meanfield.timeline import output_times
 from meanfield.turns import use_backend
@@ -117,7 +117,7 @@ def solve_point(
 
 
 def other_points(
-    siblings: Sequence[Sibling], origin: Origin, log: logging.Logger
+    siblings: bytes, origin: Origin, log: logging.Logger
 ) -> Callable[[ExitStack], list[PointFlow]]:
     """Return a function that prepares the other points of a sweep, and takes their locks.
 
@@ -125,21 +125,25 @@ def other_points(
     alone.
 
     Args:
-        siblings: all points of the sweep, with the job's own.
+        siblings: all points of the sweep, with the job's own, `packed`.
         origin: of the job.
         log: told of every point that is taken, held by others, or cannot be prepared.
     """
+    check = make_check()
 
     def prepare(sibling: Sibling) -> PointFlow | None:
         if _shared(sibling.origin.settings) != _shared(origin.settings):
             return None
-        check_sources(sibling.origin)
+        check(sibling.origin)
         if _checkpoint(sibling.origin, sibling.folder).holds("omega"):
             return None  # solved, but not yet stored by its own job
         return make_point(sibling.origin, sibling.folder)
 
-    others = [sibling for sibling in siblings if sibling.origin.point != origin.point]
-    return lambda locks: take_over(others, prepare, locks, log)
+    def others(locks: ExitStack) -> list[PointFlow]:
+        rest = [each for each in unpacked(siblings) if each.origin.point != origin.point]
+        return take_over(rest, prepare, locks, log)
+
+    return others
 
 
 def _checkpoint(origin: Origin, folder: Path) -> Checkpoint:

@@ -15,7 +15,7 @@ from meanfield.progress import Progress
 from meanfield.sgd.cuda import State
 from meanfield.sgd.reference import Divergence
 from meanfield.training import Setup, look
-from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished, was_finished
+from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished
 
 Run = Callable[..., NDArray[Any]]
 """One-pass SGD of R networks in step: `meanfield.sgd.cuda.run`."""
@@ -217,23 +217,3 @@ def _parts(state: State) -> Iterator[Values]:
     """Yield the state of each replica."""
     for theta, squares in zip(state.theta, state.squares, strict=True):
         yield state._replace(theta=theta, squares=squares)._asdict()
-
-
-def finished(replicas: Sequence[Replica]) -> tuple[list[Trajectory], str] | None:
-    """Return the trajectories of replicas that were finished earlier, with the device.
-
-    None unless all of them were.
-    """
-    checkpoints = [replica.checkpoint for replica in replicas]
-    if not all(was_finished(checkpoint) for checkpoint in checkpoints):
-        return None
-    if any(checkpoint.load() is None for checkpoint in checkpoints):
-        return None
-    return [Trajectory(checkpoint) for checkpoint in checkpoints], devices_of(replicas)
-
-
-def devices_of(replicas: Sequence[Replica]) -> str:
-    """Return in words on which devices replicas, which are finished, were run."""
-    return " and ".join(
-        dict.fromkeys(str(replica.checkpoint.state("device")) for replica in replicas)
-    )

@@ -96,17 +96,22 @@ def siblings_of(stage):
     """
 
     def find(wildcards, resources):
-        return _points_of(stage, wildcards.experiment) if PLAN.batch == "sweep" else []
+        return _packed_points(stage, wildcards.experiment) if PLAN.batch == "sweep" else b""
 
     return find
 
 
 @cache
-def _points_of(stage, experiment):
-    """What makes every point's result, and its path: one list, to which all jobs refer."""
+def _packed_points(stage, experiment):
+    """What makes every point's result, and its path: one text for all jobs."""
+    return packed(Sibling(job.origin, job.file) for job in _jobs_of(stage, experiment))
+
+
+@cache
+def _jobs_of(stage, experiment):
+    """All jobs of a stage of an experiment."""
     jobs = (job for job in PLAN.jobs.values() if job.experiment == experiment)
-    found = (job for job in jobs if job.stage == stage)
-    return [{"origin": asdict(job.origin), "result": job.file} for job in found]
+    return [job for job in jobs if job.stage == stage]
 
 
 def threads_of_sgd(wildcards):
@@ -115,5 +120,5 @@ def threads_of_sgd(wildcards):
     No more: the jobs that only store what another one trained would keep all cores from others.
     """
     seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
-    points = len(_points_of("run_sgd", wildcards.experiment)) if SWEEP_ON_GPU else 1
+    points = len(_jobs_of("run_sgd", wildcards.experiment)) if SWEEP_ON_GPU else 1
     return max(seeds, min(8, points * seeds))
