@@ -77,9 +77,9 @@ class _Member:
         """What must agree for two replicas to go on together."""
         return self.is_finished, self.step, self.start.recorded if self.start else 0
 
-    def look(self, theta: NDArray[Any], mean_square_residual: float) -> Snapshot:
+    def look(self, theta: NDArray[Any], residual: float, output: NDArray[Any]) -> Snapshot:
         """Return what is recorded of the network."""
-        return look(self.replica.setup, theta, mean_square_residual)
+        return look(self.replica.setup, theta, residual, output)
 
 
 def train_in_batches(
@@ -176,10 +176,12 @@ def _advance(
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
 
-        def record(step: int, theta: NDArray[Any], residuals: NDArray[Any]) -> None:
+        def record(
+            step: int, theta: NDArray[Any], residuals: NDArray[Any], outputs: list[NDArray[Any]]
+        ) -> None:
             means = [float(mean) for mean in residuals]
             # What a thread raised is raised here.
-            seen = pool.map(_Member.look, members, theta, means)
+            seen = pool.map(_Member.look, members, theta, means, outputs)
             for member, snapshot in zip(members, seen, strict=True):
                 member.records.add([snapshot])
                 progress.advance(0, float(snapshot.risks[0]))
@@ -196,6 +198,7 @@ def _advance(
             seeds=[replica.seed for replica in replicas],
             precision=setup.precision,
             record=record,
+            inputs=[replica.setup.test_set.x for replica in replicas],
             start=start,
             pulse=pulse,
         )
