@@ -20,7 +20,7 @@ from meanfield.flow import solve
 from meanfield.initial import Gaussian, Initial
 from meanfield.laws import AnisotropicGaussians, GaussianTeacher, IsotropicGaussians, Law
 from meanfield.neurons import Neuron, Perceptron, Ridge
-from meanfield.random import SAMPLE
+from meanfield.random import SAMPLE, TEST_SAMPLE
 from meanfield.sampling import sample
 from meanfield.schedules import Constant
 from meanfield.sgd import cuda, engine
@@ -205,8 +205,8 @@ def small() -> None:
     cupy.cuda.set_allocator(None)  # a pool would hide what is read beyond an array
     forms = set()
     for case in SMALL_CASES:
-        theta0 = case.theta0()
-        cuda.run(theta0, seeds=_SEEDS, snapshot_steps=(0, 20, 41), record=_ignore,
+        theta0, inputs = case.theta0(), sample(case.law, 0, 0, 70, TEST_SAMPLE).x
+        cuda.run(theta0, seeds=_SEEDS, snapshot_steps=(0, 20, 41), record=_ignore, inputs=inputs,
                  **case.arguments())  # fmt: skip
         forms.add(form_of(case))
     if forms != FORMS:
@@ -241,5 +241,5 @@ def call(command: list[str], seconds: float) -> dict[str, Any]:
     return {"status": status, "seconds": perf_counter() - start, "last_lines": lines}
 
 
-def _ignore(step: int, theta: Any, mean_square_residual: Any) -> None:
+def _ignore(*recorded: Any) -> None:
     """Record nothing."""

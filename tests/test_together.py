@@ -190,6 +190,26 @@ def test_what_a_thread_raises_is_raised(
         together(tmp_path, setup)
 
 
+def test_networks_are_looked_at_while_the_device_goes_on(
+    undisturbed: list[Arrays], setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone_on = Event()
+
+    def wait_and_look(*given: Any) -> Any:
+        assert gone_on.wait(timeout=30)
+        return training.look(*given)
+
+    def run(theta0: Any, *, pulse: Callable[..., None], **settings: Any) -> Any:
+        def go_on(step: int, state: Callable[[], Any]) -> None:
+            gone_on.set()
+            pulse(step, state)
+
+        return in_step(theta0, pulse=go_on, **settings)
+
+    monkeypatch.setattr(together_module, "look", wait_and_look)
+    check_same(together(tmp_path, setup, run), undisturbed)
+
+
 def limited(most: int) -> Any:
     """Return a device that holds a few networks."""
 
