@@ -152,7 +152,3 @@ def _compare_sweep() -> dict[str, Any]:
     """Return how far flows solved together on the GPU are from those solved one by one there."""
     found = together(0, choose_backend("cupy"))
     return {**found, "ok": found["largest_difference"] <= _FLOW_ERROR}
-
-
-def _ignore(step: int, theta: Any, mean_square_residual: Any) -> None:
-    """Record nothing."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from benchmarks.command import call
 from benchmarks.gpu_cases import FORMS, SEEDS, SMALL_CASES, form_of
+from meanfield.random import TEST_SAMPLE
+from meanfield.sampling import sample
 from meanfield.sgd import cuda, cuda_kernels
 
 _SOURCES = Path(cuda_kernels.__file__).with_name("kernels")
@@ -72,8 +74,9 @@ def small() -> None:
     failed = []
     for case in SMALL_CASES:
         try:
+            inputs = sample(case.law, 0, 0, 70, TEST_SAMPLE).x
             cuda.run(case.theta0(), seeds=SEEDS, snapshot_steps=(0, 20, 41), record=_ignore,
-                     **case.arguments())  # fmt: skip
+                     inputs=inputs, **case.arguments())  # fmt: skip
         except Exception as error:
             failed.append(f"{case.name}: {type(error).__name__}: {error}")
             print(failed[-1], flush=True)
@@ -90,5 +93,5 @@ def _done(name: str) -> str:
     return f"done: {name}"
 
 
-def _ignore(step: int, theta: Any, mean_square_residual: Any) -> None:
+def _ignore(*recorded: Any) -> None:
     """Record nothing."""

@@ -44,14 +44,22 @@ def arguments_of(case: dict[str, Any]) -> dict[str, Any]:
     return given | case
 
 
-def run_cuda(case: Any, *, neurons: int = 90, device: Any = None, seeds: Any = SEEDS, **more: Any):
-    """Return parameters and means at the snapshots, (T, R, N, D) and (T, R)."""
+def run_cuda(
+    case: Any, *, neurons: int = 90, device: Any = None, seeds: Any = SEEDS, outputs: Any = None,
+    **more: Any,
+):  # fmt: skip
+    """Return parameters and means at the snapshots, (T, R, N, D) and (T, R).
+
+    A list ``outputs`` gets those of every snapshot, for which there must be ``inputs``.
+    """
     arguments = arguments_of(case) | more
     seen, means = [], []
 
-    def record(step, theta, mean):
+    def record(step, theta, mean, *evaluated):
         seen.append(theta)
         means.append(mean)
+        if outputs is not None:
+            outputs.extend(evaluated)
 
     law = arguments["law"]
     theta = thetas(arguments["neuron"], law[0] if isinstance(law, list) else law, neurons, seeds)

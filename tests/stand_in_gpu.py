@@ -12,6 +12,7 @@ import pytest
 from meanfield import limit_sweep
 from meanfield.arrays import Backend
 from meanfield.sgd import cuda, engine
+from meanfield.sgd.prediction import network
 
 PULSE = 640
 
@@ -28,6 +29,7 @@ def in_step(
     seeds: Sequence[int],
     snapshot_steps: Sequence[int],
     record: Callable[..., None],
+    inputs: Sequence[Any],
     start: Any,
     pulse: Callable[..., None],
     kill_at: int = -1,
@@ -57,7 +59,10 @@ def in_step(
             if step == kill_at:
                 raise KilledError
         steps = step - before
-        record(step, theta.copy(), squares / steps if steps else squares * np.nan)
+        outputs = [
+            network(each, x, settings["neuron"]) for each, x in zip(theta, inputs, strict=True)
+        ]
+        record(step, theta.copy(), squares / steps if steps else squares * np.nan, outputs)
         squares = np.zeros(len(seeds))
     return theta
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from meanfield.activations import PiecewiseLinear
-from meanfield.evaluation import TestSet, estimate_risk, reduced_network
+from meanfield.evaluation import Interpolation, TestSet, estimate_risk, reduced_network
 from meanfield.invariants import invariants
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure
@@ -46,7 +46,8 @@ def test_interpolated_network_function(test_set: TestSet) -> None:
     assert test_set.invariants is not None
     s = test_set.invariants[:300]
     exact = measure.mass @ problem.features_at(measure.omega, s)
-    np.testing.assert_allclose(reduced_network(problem, measure, s), exact, atol=1e-6)
+    found = reduced_network(problem, measure, Interpolation(s))
+    np.testing.assert_allclose(found, exact, atol=1e-6)
 
 
 def test_standard_errors_are_the_spread_over_test_sets() -> None:
@@ -64,3 +65,14 @@ def test_standard_errors_are_the_spread_over_test_sets() -> None:
         spread = np.std([getattr(estimate, name) for estimate in estimates], ddof=1)
         claimed = np.mean([getattr(estimate, f"{name}_stderr") for estimate in estimates])
         assert claimed == pytest.approx(spread, rel=0.15)
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2])
+def test_the_memory_of_a_test_set_is_known_before_it_is_taken(axes: int) -> None:
+    s = np.random.default_rng(2).uniform(1, 2, (300, axes)) if axes else None
+    sample = TestSet(np.ones((300, 5), np.float32), np.ones(300), s)
+    told = sample.nbytes
+    bases = sample.interpolation._bases if sample.interpolation else []
+    parts = [sample.x, sample.y, *bases, *([] if s is None else [s])]
+    assert told == sum(part.nbytes for part in parts)
+    assert len(bases) == axes

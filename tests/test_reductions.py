@@ -15,7 +15,7 @@ from meanfield.activations import (
     Softplus,
     Tanh,
 )
-from meanfield.evaluation import TestSet, estimate_risk, reduced_network
+from meanfield.evaluation import Interpolation, TestSet, estimate_risk, reduced_network
 from meanfield.invariants import invariants
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.measure import Measure
@@ -63,7 +63,8 @@ def test_risk_is_that_of_the_mean_and_its_fluctuation(
         omega = invariants(law, neuron, theta)
         output = network(neuron, theta, x)
         estimate = estimate_risk(output, omega, test_set, problem)
-        mean = reduced_network(problem, Measure(omega, np.full(3, 1 / 3)), law.invariants(x))
+        measure = Measure(omega, np.full(3, 1 / 3))
+        mean = reduced_network(problem, measure, Interpolation(law.invariants(x)))
         rest = (y - output) ** 2 - (output - mean) ** 2
         error = rest.std(ddof=1) / np.sqrt(len(rest))
         assert abs(rest.mean() - estimate.reduced_risk) < 4 * error
@@ -79,8 +80,8 @@ def test_interpolated_network_function(neuron: Ridge | Perceptron) -> None:
     x, _ = sample(ANISOTROPIC, 1, 0, 2000, TEST_SAMPLE)
     s = ANISOTROPIC.invariants(x)
     problem = make_problem(ANISOTROPIC, neuron, 2)
-    found = reduced_network(problem, measure, s)[:100]
+    found = reduced_network(problem, measure, Interpolation(s))[:100]
     exact = measure.mass @ problem.features_at(omega, s[:100])
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="expected s of shape"):
-        reduced_network(problem, measure, np.ones((4, 3)))
+        Interpolation(np.ones((4, 3)))

@@ -214,7 +214,7 @@ def test_the_computer_s_memory_bounds_what_is_taken(
         drawn.append(law.delta)
         return draw_test_set(settings, law)
 
-    monkeypatch.setattr(sweep, "HOST_BYTES", 12_000)
+    monkeypatch.setattr(sweep, "HOST_BYTES", 52_000)
     monkeypatch.setattr(sweep, "draw_test_set", draw)
     points = make_sweep(tmp_path)
     with caplog.at_level(logging.INFO):

@@ -182,12 +182,32 @@ def test_another_gpu_starts_anew_and_says_so(
 def test_what_a_thread_raises_is_raised(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(setup: Setup, theta: Any, residual: float) -> None:
+    def fail(setup: Setup, theta: Any, residual: float, output: Any) -> None:
         raise ZeroDivisionError("looked")
 
     monkeypatch.setattr(together_module, "look", fail)
     with pytest.raises(ZeroDivisionError, match="looked"):
         together(tmp_path, setup)
+
+
+def test_networks_are_looked_at_while_the_device_goes_on(
+    undisturbed: list[Arrays], setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone_on = Event()
+
+    def wait_and_look(*given: Any) -> Any:
+        assert gone_on.wait(timeout=30)
+        return training.look(*given)
+
+    def run(theta0: Any, *, pulse: Callable[..., None], **settings: Any) -> Any:
+        def go_on(step: int, state: Callable[[], Any]) -> None:
+            gone_on.set()
+            pulse(step, state)
+
+        return in_step(theta0, pulse=go_on, **settings)
+
+    monkeypatch.setattr(together_module, "look", wait_and_look)
+    check_same(together(tmp_path, setup, run), undisturbed)
 
 
 def limited(most: int) -> Any:
@@ -303,6 +323,33 @@ def test_the_kernels_leave_the_cpu_s_path_to_rounding_also_when_killed(
         np.testing.assert_allclose(mine["risks"], theirs["risks"], rtol=1e-4)
         residuals = theirs["mean_square_residual"]
         np.testing.assert_allclose(mine["mean_square_residual"], residuals, rtol=1e-5)
+
+
+def test_networks_that_cannot_be_evaluated_together_are_split(
+    setup: Setup, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Limited(HostDevice):
+        """Memory suffices for the outputs of one network, as nobody could reckon."""
+
+        def compile(self, variant: Any) -> Any:
+            launch = super().compile(variant)
+
+            def limited(grid: tuple[int, int], arguments: tuple[Any, ...]) -> None:
+                if variant.function == "network" and len(arguments[2]) > 1:
+                    raise MemoryError("outputs")
+                launch(grid, arguments)
+
+            return limited
+
+    short = replace(setup, snapshot_steps=[0, 33])
+    expected = together(tmp_path / "all", short, partial(cuda.run, device=HostDevice()))
+    with caplog.at_level(logging.INFO):
+        found = together(tmp_path / "split", short, partial(cuda.run, device=Limited()))
+    check_same(found, expected)
+    assert [message.rpartition("; ")[2] for message in caplog.messages] == [
+        "running them as 1 and 2", "running them as 1 and 1"
+    ]  # fmt: skip
+    assert "the GPU's memory is exhausted" in caplog.text
 
 
 def test_why_a_run_is_not_for_a_gpu(setup: Setup) -> None:

@@ -127,8 +127,9 @@ def test_what_a_trajectory_holds(undisturbed: Arrays) -> None:
 
 def test_a_snapshot_holds_the_parameters_only_where_they_are_kept() -> None:
     setup, theta = make_setup(STEPS, 1e-4), np.ones((40, 8), np.float32)
-    assert look(setup, theta, 0.5).theta is theta
-    without = look(replace(setup, keep_theta=False), theta, 0.5).theta
+    output = np.zeros(100)
+    assert look(setup, theta, 0.5, output).theta is theta
+    without = look(replace(setup, keep_theta=False), theta, 0.5, output).theta
     assert without.shape == (0, 8)
     assert not np.may_share_memory(without, theta)
     assert without.base is None  # a view, though empty, would keep all of it in memory

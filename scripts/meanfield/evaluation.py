@@ -1,6 +1,7 @@
 """The risk of a finite network: measured on a test set, and split into its two parts."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +20,46 @@ INTERPOLATION_DEGREES = {1: 96, 2: 20}
 of any test set (tested)."""
 
 
+class Interpolation:
+    """Smooth functions of the data invariants s of a sample, between Chebyshev points.
+
+    The points are those of the box that holds s: a few hundred at most, where a function is to be
+    known, instead of thousands of samples. What belongs to the sample alone is computed once.
+
+    Args:
+        invariants: s, shape (n, m).
+
+    Attributes:
+        points: of the box, shape (p, m).
+
+    Raises:
+        ValueError: if m is not 1 or 2.
+    """
+
+    def __init__(self, invariants: Floats) -> None:
+        axes = invariants.shape[1]
+        if axes not in INTERPOLATION_DEGREES:
+            raise ValueError(f"expected s of shape (n, 1) or (n, 2), got {invariants.shape}")
+        degree = INTERPOLATION_DEGREES[axes]
+        low, high = invariants.min(axis=0), invariants.max(axis=0)
+        middle, half = (low + high) / 2, np.maximum((high - low) / 2, np.finfo(float).tiny)
+        points = chebpts1(degree + 1)
+        grid = np.stack(np.meshgrid(*[points] * axes, indexing="ij"), axis=-1).reshape(-1, axes)
+        self.points = middle + half * grid
+        # Rows: the coefficients of the interpolant's polynomials in terms of its values.
+        transform = np.linalg.inv(chebvander(points, degree))
+        self._bases = [
+            chebvander(each, degree) @ transform for each in ((invariants - middle) / half).T
+        ]
+
+    def __call__(self, values: Floats) -> Floats:
+        """Return a function at the samples, shape (n,), from its values at the points, (p,)."""
+        first = self._bases[0]
+        if len(self._bases) == 1:
+            return np.asarray(first @ values)
+        return np.sum((first @ values.reshape(first.shape[1], -1)) * self._bases[1], axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class TestSet:
     """A sample of the data law.
@@ -34,6 +75,21 @@ class TestSet:
     x: NDArray[np.float32]
     y: Floats
     invariants: Floats | None
+
+    @cached_property
+    def interpolation(self) -> Interpolation | None:
+        """What gives smooth functions of the invariants on the sample."""
+        return None if self.invariants is None else Interpolation(self.invariants)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the sample, with what is computed once."""
+        arrays = self.x.nbytes + self.y.nbytes
+        if self.invariants is None:
+            return arrays
+        axes = self.invariants.shape[1]
+        bases = 8 * axes * len(self.y) * (INTERPOLATION_DEGREES[axes] + 1)
+        return arrays + self.invariants.nbytes + bases
 
 
 def estimate_risk(
@@ -57,10 +113,10 @@ def estimate_risk(
     """
     loss = (test_set.y - output) ** 2
     risk, stderr = float(loss.mean()), _standard_error(loss)
-    if problem is None or test_set.invariants is None:
+    if problem is None or test_set.interpolation is None:
         return RiskEstimate(risk, stderr, np.nan, np.nan, np.nan)
     measure = Measure(omega, np.full(len(omega), 1 / len(omega)))
-    excess = (output - reduced_network(problem, measure, test_set.invariants)) ** 2
+    excess = (output - reduced_network(problem, measure, test_set.interpolation)) ** 2
     return RiskEstimate(
         risk=risk,
         risk_stderr=stderr,
@@ -70,31 +126,12 @@ def estimate_risk(
     )
 
 
-def reduced_network(problem: Problem, measure: Measure, invariants: Floats) -> Floats:
-    """Return f(s) = int phi(omega; s) d rho at data invariants s of shape (n, m), shape (n,).
+def reduced_network(problem: Problem, measure: Measure, interpolation: Interpolation) -> Floats:
+    """Return f(s) = int phi(omega; s) d rho at the data invariants of a sample, shape (n,).
 
-    f is a smooth function of one variable or two, so it is interpolated between the Chebyshev
-    points of the box that holds s: a few hundred evaluations at most, instead of one for each of
-    thousands of test samples.
-
-    Raises:
-        ValueError: if m is not 1 or 2.
+    f is a smooth function of one variable or two, so it is interpolated.
     """
-    axes = invariants.shape[1]
-    if axes not in INTERPOLATION_DEGREES:
-        raise ValueError(f"expected s of shape (n, 1) or (n, 2), got {invariants.shape}")
-    degree = INTERPOLATION_DEGREES[axes]
-    low, high = invariants.min(axis=0), invariants.max(axis=0)
-    middle, half = (low + high) / 2, np.maximum((high - low) / 2, np.finfo(float).tiny)
-    points = chebpts1(degree + 1)
-    grid = np.stack(np.meshgrid(*[points] * axes, indexing="ij"), axis=-1).reshape(-1, axes)
-    values = measure.mass @ problem.features_at(measure.omega, middle + half * grid)
-    # Rows: the coefficients of the interpolant's polynomials in terms of its values.
-    transform = np.linalg.inv(chebvander(points, degree))
-    basis = [chebvander(each, degree) @ transform for each in ((invariants - middle) / half).T]
-    if axes == 1:
-        return np.asarray(basis[0] @ values)
-    return np.sum((basis[0] @ values.reshape(degree + 1, -1)) * basis[1], axis=1)
+    return interpolation(measure.mass @ problem.features_at(measure.omega, interpolation.points))
 
 
 def _standard_error(values: Floats) -> float:

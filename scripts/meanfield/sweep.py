@@ -126,7 +126,5 @@ def _network_bytes(own: Setup, law: Law, neurons: int) -> int:
 
 def _test_set_bytes(own: TestSet, law: Law, samples: int) -> int:
     """Return the memory of a test set like the job's own, and of its law if that is data."""
-    parts = own.x, own.y, own.invariants
-    each = sum(part[:1].nbytes for part in parts if part is not None)
     data = law.x.nbytes + law.y.nbytes if isinstance(law, DataSet) else 0
-    return samples * each + data
+    return samples * (own.nbytes // len(own.y)) + data

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -77,9 +77,41 @@ class _Member:
         """What must agree for two replicas to go on together."""
         return self.is_finished, self.step, self.start.recorded if self.start else 0
 
-    def look(self, theta: NDArray[Any], mean_square_residual: float) -> Snapshot:
+    def look(self, theta: NDArray[Any], residual: float, output: NDArray[Any]) -> Snapshot:
         """Return what is recorded of the network."""
-        return look(self.replica.setup, theta, mean_square_residual)
+        return look(self.replica.setup, theta, residual, output)
+
+
+class _Looks:
+    """What is recorded of networks at a snapshot, found in threads while the device goes on.
+
+    Args:
+        members: the networks.
+        pool: the threads.
+        progress: is told of every risk.
+    """
+
+    def __init__(
+        self, members: Sequence[_Member], pool: ThreadPoolExecutor, progress: Progress
+    ) -> None:
+        self._members, self._pool, self._progress = members, pool, progress
+        self._pending: list[Future[Snapshot]] = []
+
+    def begin(
+        self, step: int, theta: NDArray[Any], residuals: NDArray[Any], outputs: list[NDArray[Any]]
+    ) -> None:
+        """Look at all networks, once those of the snapshot before are recorded: see `cuda.run`."""
+        self.finish()
+        seen = zip(self._members, theta, residuals, outputs, strict=True)
+        self._pending = [self._pool.submit(_Member.look, *each) for each in seen]
+
+    def finish(self) -> None:
+        """Record the snapshot that was begun last; what a thread raised is raised here."""
+        for member, future in zip(self._members, self._pending, strict=False):
+            snapshot = future.result()
+            member.records.add([snapshot])
+            self._progress.advance(0, float(snapshot.risks[0]))
+        self._pending = []
 
 
 def train_in_batches(
@@ -168,6 +200,7 @@ def _advance(
         progress.advance(count * (step - counted))
         counted = step
         if monotonic() - saved >= training.CHECKPOINT_INTERVAL:
+            looks.finish()
             for member in members:
                 member.records.flush()
             states = ({**part, "device": device} for part in _parts(state()))
@@ -175,15 +208,7 @@ def _advance(
             saved = monotonic()
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
-
-        def record(step: int, theta: NDArray[Any], residuals: NDArray[Any]) -> None:
-            means = [float(mean) for mean in residuals]
-            # What a thread raised is raised here.
-            seen = pool.map(_Member.look, members, theta, means)
-            for member, snapshot in zip(members, seen, strict=True):
-                member.records.add([snapshot])
-                progress.advance(0, float(snapshot.risks[0]))
-
+        looks = _Looks(members, pool, progress)
         theta = run(
             start.theta if start else np.stack([replica.theta0() for replica in replicas]),
             neuron=setup.neuron,
@@ -195,10 +220,12 @@ def _advance(
             snapshot_steps=setup.snapshot_steps,
             seeds=[replica.seed for replica in replicas],
             precision=setup.precision,
-            record=record,
+            record=looks.begin,
+            inputs=[replica.setup.test_set.x for replica in replicas],
             start=start,
             pulse=pulse,
         )
+        looks.finish()
     progress.advance(count * (setup.snapshot_steps[-1] - counted))
     for member, final in zip(members, theta, strict=True):
         member.records.finish([final], device=device)

@@ -51,16 +51,21 @@ class Setup:
     keep_theta: bool = False
 
 
-def look(setup: Setup, theta: NDArray[Any], mean_square_residual: float) -> Snapshot:
+def look(
+    setup: Setup,
+    theta: NDArray[Any],
+    mean_square_residual: float,
+    output: NDArray[np.float64],
+) -> Snapshot:
     """Return what is recorded of a network.
 
     Args:
         setup: of the run.
         theta: parameters, shape (N, D).
         mean_square_residual: mean of (y - yhat)^2 since the snapshot before.
+        output: yhat on the test set, shape (n,).
     """
     omega = invariants(setup.law, setup.neuron, theta)
-    output = network(theta, setup.test_set.x, setup.neuron)
     return Snapshot(
         omega=omega,
         risks=np.array(estimate_risk(output, omega, setup.test_set, setup.problem)),
@@ -128,7 +133,8 @@ def train(
             saved = monotonic()
 
     def record(step: int, theta: NDArray[Any], mean_square_residual: float) -> None:
-        snapshot = look(setup, theta, mean_square_residual)
+        output = network(theta, setup.test_set.x, setup.neuron)
+        snapshot = look(setup, theta, mean_square_residual, output)
         records.add([snapshot])
         progress.advance(0, float(snapshot.risks[0]))
 

@@ -4,19 +4,21 @@ import pytest
 import kernel_signature
 from cuda_compiler import compile_for, needs_nvrtc
 from cuda_host import HostDevice
-from meanfield.activations import Erf, PiecewiseLinear, ReLU, Softplus
+from meanfield.activations import Erf, PiecewiseLinear, ReLU, Softplus, Tanh
 from meanfield.sgd.cuda_kernels import (
     Kind,
     Shape,
     activation_macros,
     gram,
+    network_kernel,
     product_kernel,
     recurrence,
     recurrence_shape,
     resident,
     resident_shape,
 )
-from meanfield.sgd.microkernels import BLOCK
+from meanfield.sgd.microkernels import BLOCK, TILE
+from meanfield.sgd.prediction import PART
 from sgd_runs import STEP
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
@@ -41,11 +43,15 @@ SHIPPED = {
     "draw": product_kernel("draw", RELU, BLOCK),
     "gram": gram(RELU, BLOCK),
     "decay and noise": product_kernel("decay_and_noise", WIDEST, 1),
+    "outputs, 40 inputs": network_kernel(RIDGE, TILE, PART),
+    "outputs, 320 inputs": network_kernel(RELU, TILE, PART),
 }
 OTHERS = {
     "noise and decay": of_network(800, WIDEST),
     "samples of the host": of_network(800, RIDGE._replace(drawn=False)),
     "decay in blocks": of_network(800, RELU._replace(decaying=True, activation=Erf())),
+    "outputs, tanh": network_kernel(RIDGE._replace(activation=Tanh()), TILE, PART),
+    "outputs, erf": network_kernel(RELU._replace(activation=Erf()), TILE, PART),
 }
 
 

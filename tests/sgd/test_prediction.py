@@ -41,5 +41,5 @@ def test_large_networks_are_taken_in_parts(
     theta: np.ndarray = rng.standard_normal((170, 12)).astype(dtype)
     x = rng.standard_normal((33, 12)).astype(np.float32)
     whole = network(theta, x, Ridge(ACTIVATION))
-    monkeypatch.setattr(prediction, "_NEURONS", 64)
+    monkeypatch.setattr(prediction, "PART", 64)
     np.testing.assert_allclose(network(theta, x, Ridge(ACTIVATION)), whole, atol=tolerance)

@@ -20,11 +20,12 @@ import numpy.typing as npt
 from meanfield.laws import Law
 from meanfield.neurons import Neuron
 from meanfield.schedules import Schedule
-from meanfield.sgd import cuda_blocked, cuda_resident
+from meanfield.sgd import cuda_blocked, cuda_network, cuda_resident
 from meanfield.sgd.cuda_blocked import Blocked
 from meanfield.sgd.cuda_device import CupyDevice, Device
 from meanfield.sgd.cuda_job import Job, checked_job
 from meanfield.sgd.cuda_kernels import resident_shape
+from meanfield.sgd.cuda_network import Outputs, checked_inputs
 from meanfield.sgd.cuda_resident import Resident
 from meanfield.sgd.reference import Divergence, all_finite
 
@@ -34,7 +35,7 @@ _SHARE = 0.9
 """Of the free memory that a run may take."""
 
 Floats = npt.NDArray[np.float64]
-Recorder = Callable[[int, npt.NDArray[Any], Floats], None]
+Recorder = Callable[..., None]
 
 
 class State(NamedTuple):
@@ -72,6 +73,7 @@ class _Replicas:
             partial(Resident, job, shape, device) if shape else partial(Blocked, job, device)
         )
         self._runner: Resident | Blocked | None = None
+        self._outputs: Outputs | None = None
         self._theta: Any = None
         self._squares: Any = None
         self._failed: Any = None
@@ -89,8 +91,9 @@ class _Replicas:
             last: None, or a step from ``target`` on, less than ``unit`` later.
 
         Returns:
-            With ``last``, the parameters and sums of squares after it, else None; and for each
-            replica the first step whose prediction was not finite, or -1.
+            With ``last``, the parameters and sums of squares after it, and the outputs of every
+            replica, if there are inputs, else None; and for each replica the first step whose
+            prediction was not finite, or -1.
         """
         self._load()
         assert self._runner is not None
@@ -102,7 +105,10 @@ class _Replicas:
             if last > target:
                 theta = theta.copy()
                 self._runner.advance(theta, target, last, counted, self._squares, self._failed)
-            found = self._device.to_host(theta), self._device.to_host(self._squares)
+            if self._job.inputs and self._outputs is None:
+                self._outputs = Outputs(self._job, self._device)
+            outputs = self._outputs(theta) if self._outputs else []
+            found = self._device.to_host(theta), self._device.to_host(self._squares), outputs
             self._squares[:] = 0.0
         failed = self._device.to_host(self._failed)
         if not self._stay:
@@ -125,7 +131,7 @@ class _Replicas:
 
     def _unload(self) -> None:
         self._host = self.state()
-        self._runner = self._theta = self._squares = self._failed = None
+        self._runner = self._outputs = self._theta = self._squares = self._failed = None
 
 
 def run(
@@ -141,6 +147,7 @@ def run(
     seeds: Sequence[int],
     precision: str = "float32",
     record: Recorder,
+    inputs: npt.NDArray[Any] | Sequence[npt.NDArray[Any]] | None = None,
     start: State | None = None,
     pulse: Pulse | None = None,
     device: Device | None = None,
@@ -162,7 +169,11 @@ def run(
         seeds: R integers in [0, 2^64), the keys of samples and noise.
         precision: "float32".
         record: called as record(step, parameters (R, N, D) after `step` steps, means (R,) of
-            (y - yhat)^2 over the steps since the last call, nan if there are none), with copies.
+            (y - yhat)^2 over the steps since the last call, nan if there are none), with copies;
+            with inputs also the outputs yhat of every replica on them, a list of arrays (n,), with
+            the bits of `prediction.network`.
+        inputs: on which the networks are evaluated, (n, d); or an array for each replica, the same
+            object where they share it.
         start: state of the same run to continue from, instead of theta0; its snapshots are not
             recorded again.
         pulse: called between launches, thousands of steps apart; it may raise to end the run.
@@ -182,6 +193,8 @@ def run(
         theta0, neuron, law, schedule, step_size, decay, inverse_temperature, snapshot_steps, seeds,
         precision,
     )  # fmt: skip
+    if inputs is not None:
+        job = job._replace(inputs=checked_inputs(inputs, job))
     device = device or CupyDevice()
     state = start or State(0, theta, np.zeros(len(theta)), 0)
     try:
@@ -225,13 +238,15 @@ def _run(
             if pulse is not None:
                 pulse(step, partial(_state, batches, step, number))
         found = _join(job, [batch.advance(step, step, before, snapshot) for batch in batches])
-        theta, squares = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        theta, squares = (np.concatenate([each[part] for each in found]) for part in range(2))
         for replica in range(replicas):
             if not all_finite(theta[replica]):
                 raise _divergence(job, replica, snapshot)
         steps = snapshot - before
         given = theta.copy() if number == len(snapshots) - 1 else theta
-        record(snapshot, given, squares / steps if steps else np.full(replicas, np.nan))
+        means = squares / steps if steps else np.full(replicas, np.nan)
+        outputs = [output for each in found for output in each[2]]
+        record(snapshot, given, means, *([outputs] if job.inputs else []))
         before = snapshot
     return theta
 
@@ -263,7 +278,7 @@ def _form(job: Job) -> ModuleType:
 def _needed(job: Job, replicas: int) -> int:
     """Return the memory that so many replicas of a job take together, in bytes."""
     needed: int = _form(job).needed_bytes(job, replicas)
-    return needed
+    return needed + cuda_network.needed_bytes(job, replicas)
 
 
 def _batch_size(job: Job, free: int) -> int:

@@ -27,6 +27,8 @@ class Job(NamedTuple):
         decay: lambda.
         inverse_temperature: beta.
         seeds: (R,) uint64.
+        inputs: for each replica the inputs (n, d), float32, on which its network is evaluated at
+            snapshots; those that share inputs have one array. None if no network is.
     """
 
     kind: Kind
@@ -37,6 +39,7 @@ class Job(NamedTuple):
     decay: float
     inverse_temperature: float
     seeds: npt.NDArray[np.uint64]
+    inputs: tuple[npt.NDArray[Any], ...] | None = None
 
     def part(self, replicas: slice) -> "Job":
         """Return the job of some of the replicas."""
@@ -44,6 +47,7 @@ class Job(NamedTuple):
             laws=self.laws[replicas],
             step_sizes=self.step_sizes[replicas],
             seeds=self.seeds[replicas],
+            inputs=None if self.inputs is None else self.inputs[replicas],
         )
 
 

@@ -15,12 +15,15 @@ _RESIDENT = ("random.cu", "activation.cu", "reduction.cu", "resident.cu")
 _RECURRENCE = ("random.cu", "activation.cu", "reduction.cu", "recurrence.cu")
 _PRODUCTS = ("random.cu", "products.cu")
 _GRAM = ("gram.cu",)
+_NETWORK = ("random.cu", "activation.cu", "network.cu")
 
 BATCH = 16
 """Samples that the resident kernel draws at once."""
 COPY_THREADS = 256
 """Threads of a block in the kernels around the matrix products."""
 _GRAM_THREADS = 64
+NETWORK_THREADS = 128
+"""Threads of a block, and as many samples, in the kernel that evaluates networks."""
 _MEMORY_THREADS = 1024
 _REGISTERS = 2**16
 _STREAMS = {
@@ -194,6 +197,25 @@ def gram(kind: Kind, block: int) -> Variant:
     """Return the kernel that multiplies the samples of a block with one another."""
     macros = {"THREADS": _GRAM_THREADS, "PARAMETERS": kind.parameters, "BLOCK": block}
     return _variant("gram", _GRAM, macros)
+
+
+def network_kernel(kind: Kind, tile: int, part: int) -> Variant:
+    """Return the kernel that evaluates networks.
+
+    Args:
+        kind: what is compiled.
+        tile: neurons side by side, each with a partial sum of its own.
+        part: neurons whose sum is made in float32, a multiple of ``tile``.
+    """
+    macros = {
+        "THREADS": NETWORK_THREADS,
+        "DIMENSION": kind.dimension,
+        "PARAMETERS": kind.parameters,
+        "TILE": tile,
+        "PART": part,
+        "PERCEPTRON": int(kind.weighted),
+    }
+    return _variant("network", _NETWORK, macros | activation_macros(kind.activation))
 
 
 def activation_macros(activation: Activation) -> dict[str, str]:

@@ -15,7 +15,7 @@ from meanfield.sgd.panels import pack
 
 njit = compiler(__file__)
 
-_NEURONS = 8192
+PART = 8192
 """Neurons packed at once, since a large network has no room for a copy of itself.  The sums over
 so many are added up in float64."""
 
@@ -46,8 +46,8 @@ def network(
     outputs = np.zeros(len(x))
     inputs = np.ascontiguousarray(x, dtype=theta.dtype)
     activation = compiled_activation(neuron.activation, theta.dtype)
-    for start in range(0, len(theta), _NEURONS):
-        _add_outputs(pack(theta[start : start + _NEURONS], neuron), inputs, activation, outputs)
+    for start in range(0, len(theta), PART):
+        _add_outputs(pack(theta[start : start + PART], neuron), inputs, activation, outputs)
     return outputs / len(theta)
 
 
