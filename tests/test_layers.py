@@ -80,6 +80,7 @@ LAYERS = (
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
     ("compiled", "dormand_prince", "start_axes"),
     ("digests",),
+    ("sources",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIBRARY = SCRIPTS / "meanfield"

@@ -1,16 +1,13 @@
 """Digests of code and settings: what a result was made from, independent of file times."""
 
-import ast
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-SCRIPTS = Path(__file__).resolve().parents[1]
-"""Folder of the stage scripts; every local import is resolved from here."""
+from meanfield.sources import SCRIPTS, read_source
 
 DIGEST_LENGTH = 16
 """Hexadecimal digits kept of a SHA-256: 64 bits, ample for a few thousand files."""
@@ -32,8 +29,7 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
 
     So are the CUDA kernels that these modules name: files `*.cu` beside a module, or in the folder
     `kernels` there. Comments, layout and docstrings do not count, so that editing one of them
-    reruns nothing. The text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump``
-    differs between Python versions.
+    reruns nothing.
 
     Args:
         script: path of the Python file, absolute or relative to ``root``.
@@ -47,10 +43,7 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
         SyntaxError: the script or a module that it imports is not valid Python.
     """
     files = local_sources(root / script, root)
-    texts = {
-        path.relative_to(root).as_posix(): _normalized(path, path.stat().st_mtime_ns)
-        for path in files
-    }
+    texts = {path.relative_to(root).as_posix(): read_source(path).code for path in files}
     kernels = {kernel for path in files for kernel in local_kernels(path)}
     texts |= {path.relative_to(root).as_posix(): _kernel_text(path) for path in kernels}
     return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
@@ -91,18 +84,19 @@ def local_sources(script: Path, root: Path = SCRIPTS) -> frozenset[Path]:
 def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
     """Return the files under ``root`` that one file itself imports."""
     package = path.parent.relative_to(root).parts
-    return [
-        source
-        for name in _imported_names(path, path.stat().st_mtime_ns, package)
-        for source in _module_files(name, root)
-    ]
+    names: dict[tuple[str, ...], None] = {}
+    for level, module, imported in read_source(path).imports:
+        base = package[: len(package) - level + 1] if level else ()
+        base += tuple(module.split(".")) if module else ()
+        # What is imported may be a module itself: "from meanfield import flow".
+        names |= dict.fromkeys([base, *((*base, name) for name in imported)])
+    return [source for name in names for source in _module_files(name, root)]
 
 
 def local_kernels(path: Path) -> list[Path]:
     """Return the CUDA files that a Python file names in its strings."""
-    names = _kernel_names(path, path.stat().st_mtime_ns)
     folders = (path.parent, path.parent / "kernels")
-    files = (folder / name for name in names for folder in folders)
+    files = (folder / name for name in read_source(path).kernels for folder in folders)
     return [file for file in files if file.is_file()]
 
 
@@ -113,34 +107,6 @@ def _kernel_text(path: Path) -> str:
     return "\n".join(line for line in lines if line)
 
 
-# Parsing is what digests cost, and a plan asks for those of many stages with the same modules. The
-# time of the last change is a key of the caches alone.
-
-
-@cache
-def _kernel_names(path: Path, mtime_ns: int) -> frozenset[str]:
-    """Return the strings of a Python file that may be names of CUDA files."""
-    values = (node.value for node in ast.walk(_parse(path)) if isinstance(node, ast.Constant))
-    return frozenset(text for text in values if isinstance(text, str) and text.endswith(".cu"))
-
-
-@cache
-def _imported_names(
-    path: Path, mtime_ns: int, package: tuple[str, ...]
-) -> tuple[tuple[str, ...], ...]:
-    """Return every dotted name that might be a module, absolute imports and relative ones alike."""
-    names: dict[tuple[str, ...], None] = {}
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            names |= dict.fromkeys(tuple(alias.name.split(".")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            base += tuple(node.module.split(".")) if node.module else ()
-            # What is imported may be a module itself: "from meanfield import flow".
-            names |= dict.fromkeys([base, *((*base, alias.name) for alias in node.names)])
-    return tuple(names)
-
-
 def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
     """Yield the files that importing a dotted name executes: its packages, then the module."""
     for depth in range(1, len(name) + 1):
@@ -148,25 +114,5 @@ def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
         for path in (stem / "__init__.py", stem.with_suffix(".py")):
             if path.is_file():
                 yield path
-
-
-@cache
-def _normalized(path: Path, mtime_ns: int) -> str:
-    """Return the text of a file without comments, layout and bare strings, which only document."""
-    tree = _parse(path)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [child for child in node.body if not _is_bare_string(child)] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def _is_bare_string(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+        if not stem.is_dir():  # as for most libraries: nothing is below it
+            return
