@@ -109,10 +109,15 @@ def _points_of(stage, experiment):
 
 
 def threads_of_sgd(wildcards):
-    """One for each seed; up to eight where a job looks at the networks of a whole sweep.
+    """One for each seed, or fewer so that two runs of the experiment fall to each core.
 
-    No more: the jobs that only store what another one trained would keep all cores from others.
+    Side by side, runs keep the cores busy while others of them start and end. On a GPU, up to eight
+    where a job looks at the networks of a whole sweep, and no more: the jobs that only store what
+    another one trained would keep all cores from others.
     """
     seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
-    points = len(_points_of("run_sgd", wildcards.experiment)) if SWEEP_ON_GPU else 1
-    return max(seeds, min(8, points * seeds))
+    points = len(_points_of("run_sgd", wildcards.experiment))
+    if SWEEP_ON_GPU:
+        return max(seeds, min(8, points * seeds))
+    cores = workflow.resource_settings.cores  # None on a cluster
+    return seeds if cores is None else min(seeds, -(-2 * cores // points))
