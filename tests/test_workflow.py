@@ -229,7 +229,7 @@ def test_a_sweep_over_the_step_size_shares_one_limit_and_the_cores(project: Path
     assert counts["run_sgd"] == "4"
     assert "solve_dd" not in counts
     assert "generate_data" not in counts
-    # Four runs of four seeds; the run alone took two threads of two cores.
+    # Two seeds each; a run alone takes both cores.
     assert output.count(" on 1 thread(s)") == 4
 
 
