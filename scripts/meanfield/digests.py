@@ -72,25 +72,21 @@ def file_digest(file: Path) -> str:
 def local_sources(script: Path, root: Path = SCRIPTS) -> frozenset[Path]:
     """Return the files under ``root`` that a script consists of: itself and its local imports."""
     found: set[Path] = set()
+    seen: set[tuple[str, ...]] = set()
     pending = [script]
     while pending:
         path = pending.pop()
         if path not in found:
             found.add(path)
-            pending += local_imports(path, root)
+            names = _imported_names(path, root) - seen
+            seen |= names
+            pending += [source for name in names for source in _module_files(name, root)]
     return frozenset(found)
 
 
 def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
     """Return the files under ``root`` that one file itself imports."""
-    package = path.parent.relative_to(root).parts
-    names: dict[tuple[str, ...], None] = {}
-    for level, module, imported in read_source(path).imports:
-        base = package[: len(package) - level + 1] if level else ()
-        base += tuple(module.split(".")) if module else ()
-        # What is imported may be a module itself: "from meanfield import flow".
-        names |= dict.fromkeys([base, *((*base, name) for name in imported)])
-    return [source for name in names for source in _module_files(name, root)]
+    return [source for name in _imported_names(path, root) for source in _module_files(name, root)]
 
 
 def local_kernels(path: Path) -> list[Path]:
@@ -107,12 +103,25 @@ def _kernel_text(path: Path) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def _imported_names(path: Path, root: Path) -> set[tuple[str, ...]]:
+    """Return every dotted name that might be a module, absolute imports and relative ones alike."""
+    package = path.parent.relative_to(root).parts
+    names = set()
+    for level, module, imported in read_source(path).imports:
+        base = package[: len(package) - level + 1] if level else ()
+        base += tuple(module.split(".")) if module else ()
+        # What is imported may be a module itself: "from meanfield import flow".
+        names |= {base, *((*base, name) for name in imported)}
+    return names
+
+
 def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
     """Yield the files that importing a dotted name executes: its packages, then the module."""
-    for depth in range(1, len(name) + 1):
-        stem = root.joinpath(*name[:depth])
+    stem = root
+    for part in name:
+        stem /= part
         for path in (stem / "__init__.py", stem.with_suffix(".py")):
             if path.is_file():
                 yield path
-        if not stem.is_dir():  # as for most libraries: nothing is below it
+        if not stem.is_dir():  # as of a library: nothing lies below
             return
