@@ -26,8 +26,8 @@ def together(rounds: int, backend: Backend) -> dict[str, Any]:
         Flows; for each way seconds and the number of right-hand sides that follow one another; and
         the largest difference of the risks.
     """
-    problems = [to_backend(case.problem(), backend) for case in FIGURE_2]
-    starts = [to_backend(case.start(), backend) for case in FIGURE_2]
+    cases = tuple((case.problem(), case.start()) for case in FIGURE_2)
+    problems, starts = zip(*to_backend(cases, backend), strict=True)
     times = [case.times for case in FIGURE_2]
     tolerance = FIGURE_2[0].tolerance
 

@@ -7,7 +7,7 @@ each (time); counts of steps and right-hand sides. For one radius also level(ato
 density(time, radius), mass_at_origin(time) and potential(time, probe).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -22,7 +22,7 @@ from meanfield.limit_sweep import make_point, other_points, solve_point
 from meanfield.locks import clear, held
 from meanfield.measure import Measure
 from meanfield.radial_results import radial_law, radial_potential
-from meanfield.siblings import Sibling, checkpoints_of, was_made_since
+from meanfield.siblings import checkpoints_of, was_made_since
 from meanfield.stage import LOG, run_stage
 from meanfield.store import Origin, write
 from meanfield.timeline import output_times
@@ -37,7 +37,7 @@ def main(
     origin: Origin,
     limit: str | Path,
     backend: str = "auto",
-    siblings: Sequence[Sibling] = (),
+    siblings: bytes = b"",
 ) -> None:
     """Solve the flow and store the path of the measure."""
     started, folder = perf_counter(), checkpoints_of(limit)

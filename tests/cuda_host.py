@@ -7,21 +7,29 @@ import ctypes
 import hashlib
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
-from meanfield.sgd.cuda_device import Launch
+from column_major import sgemm_strided_batched
+from kernel_signature import check, parameters
+from meanfield.sgd.cuda_device import CupyDevice, Launch
 from meanfield.sgd.cuda_kernels import Variant
+from meanfield.sgd.cuda_product import Product
 
 SHIM = Path(__file__).with_name("cuda_shim")
 _FOLDER = tempfile.TemporaryDirectory(prefix="cuda-shim-")
 _COMPILER = ["g++", "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-w", f"-I{SHIM}"]
 _libraries: dict[str, ctypes.CDLL] = {}
+GRID_LIMITS = (2**31 - 1, 65_535)
+"""Blocks of threads in a row and a column of a grid, for every GPU of today."""
 
 
 class DeadlockError(RuntimeError):
@@ -57,6 +65,22 @@ def _compile(*arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+class Cublas:
+    """CuPy's module of cuBLAS, as far as `CupyDevice` uses it, on the memory of the CPU."""
+
+    CUBLAS_DEFAULT_MATH = 0
+
+    def __init__(self) -> None:
+        self.mode = 3  # CUBLAS_TF32_TENSOR_OP_MATH, left by somebody
+
+    def setMathMode(self, handle: int, mode: int) -> None:  # noqa: N802
+        self.mode = mode
+
+    def sgemmStridedBatched(self, *arguments: Any) -> None:  # noqa: N802
+        assert self.mode == self.CUBLAS_DEFAULT_MATH
+        sgemm_strided_batched(*arguments)
+
+
 class HostDevice:
     """The CPU in place of a GPU, for `meanfield.sgd.cuda`."""
 
@@ -65,15 +89,26 @@ class HostDevice:
     def __init__(self, order: int = 1, free: int = 2**30) -> None:
         self.order, self.free = order, free
         self.launches: list[str] = []
+        self.products: list[Product] = []
+        cuda = SimpleNamespace(
+            cublas=Cublas(),
+            get_cublas_handle=lambda: 1,
+            memory=SimpleNamespace(OutOfMemoryError=MemoryError),
+        )
+        with patch.dict(sys.modules, {"cupy": SimpleNamespace(cuda=cuda)}):
+            self._cupy = CupyDevice()
 
     def compile(self, variant: Variant) -> Launch:
         return self.build(variant.source(), variant)
 
     def build(self, source: str, variant: Variant) -> Launch:
         function = build(source, variant.function, variant.options())
+        expected = parameters(source, variant.function)
 
         def launch(grid: tuple[int, int], arguments: tuple[Any, ...]) -> None:
             self.launches.append(variant.function)
+            check(expected, arguments)
+            assert all(0 < size <= most for size, most in zip(grid, GRID_LIMITS, strict=True))
             held = [_argument(each) for each in arguments]
             pointers = (ctypes.c_void_p * len(held))(*(each.ctypes.data for each in held))
             code = function(
@@ -84,6 +119,18 @@ class HostDevice:
 
         return launch
 
+    def multiply(self, product: Product, left: Any, right: Any, out: Any) -> None:
+        """Call CuPy's device, which finds the CPU's memory where a GPU's would be."""
+        self.products.append(product)
+        strides = {"left": product.stride_b, "right": product.stride_a, "out": product.stride_c}
+        for name, array in (("left", left), ("right", right), ("out", out)):
+            assert array.dtype == np.float32, name
+            assert array.flags.c_contiguous, name
+            assert array.size == product.number * strides[name], name
+        assert not np.shares_memory(out, left)
+        assert not np.shares_memory(out, right)
+        self._cupy.multiply(product, *(_at_its_address(each) for each in (left, right, out)))
+
     def is_exhausted(self, error: Exception) -> bool:
         return isinstance(error, MemoryError)
 
@@ -92,6 +139,10 @@ class HostDevice:
 
     def to_host(self, array: Any) -> Any:
         return array.copy()
+
+
+def _at_its_address(array: Any) -> Any:
+    return SimpleNamespace(data=SimpleNamespace(ptr=array.ctypes.data))
 
 
 def _argument(value: Any) -> Any:

@@ -1,18 +1,23 @@
-"""What a GPU does, by the CPU's engine: networks run in step, and killed on the way."""
+"""What a GPU does, by the CPU: networks run in step, and killed on the way; limits."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+import array_api_strict as strict
 import numpy as np
+import pytest
 
+from meanfield import limit_sweep
+from meanfield.arrays import Backend
 from meanfield.sgd import cuda, engine
 
 PULSE = 640
 
 
-class KilledError(Exception):
-    """The process ends here."""
+class KilledError(BaseException):
+    """The process ends here: nothing is to catch it."""
 
 
 def in_step(
@@ -55,6 +60,14 @@ def in_step(
         record(step, theta.copy(), squares / steps if steps else squares * np.nan)
         squares = np.zeros(len(seeds))
     return theta
+
+
+def solve_limits_elsewhere(patch: pytest.MonkeyPatch) -> None:
+    """Let limits be solved in a strict array namespace in place of CuPy, with 1000 bytes free."""
+    toy = Backend("cupy", strict, "GPU Toy")
+    patch.setattr(limit_sweep, "use_backend", lambda *asked, **reasons: nullcontext(toy))
+    patch.setattr(limit_sweep, "free_bytes", lambda xp: 1000)
+    patch.setattr(limit_sweep, "held_bytes", lambda xp: 700)
 
 
 def _note(seen: list[float], step: int, theta: Any, mean_square_residual: float) -> None:

@@ -14,70 +14,17 @@ import array_api_strict as strict
 import numpy as np
 import pytest
 
+from fake_cupy import ADDRESS, fake_cupy
 from meanfield import arrays
-from meanfield.activations import PiecewiseLinear
+from meanfield.activations import GELU, PiecewiseLinear
 from meanfield.arrays import Backend, GpuError, choose_backend, from_backend, to_backend
 from meanfield.config import Config
 from meanfield.digests import SCRIPTS
 from meanfield.flow import Flow
 from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure
-from meanfield.neurons import Ridge
+from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import make_problem
-
-
-def fake_cupy(broken: str = "") -> Any:
-    """Return a stand-in for CuPy that works up to a point."""
-
-    def unless(stage: str, value: Any) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            if broken == stage:
-                raise RuntimeError(f"{stage} is broken\nand much more")
-            return value
-
-        return call
-
-    def kernel(source: str, name: str) -> Callable[..., None]:
-        assert f"void {name}(" in source
-        if broken == "compile":
-            raise RuntimeError("compile is broken")
-
-        def launch(grid: Any, block: tuple[int], arguments: tuple[Any]) -> None:
-            if broken != "wrong":
-                arguments[0][:] = 0.5 * np.arange(block[0])
-
-        return launch
-
-    class Array(np.ndarray[Any, Any]):
-        """What the elementwise kernel and the matrix product are tried on."""
-
-        def __add__(self, other: Any) -> Any:
-            if broken == "elementwise":
-                raise RuntimeError("elementwise is broken")
-            return np.asarray(self) + (0 if broken == "wrong sum" else other)
-
-        def __matmul__(self, other: Any) -> Any:
-            if broken == "cuBLAS":
-                raise ImportError("libcublas.so.12: cannot open\nand much more")
-            return np.asarray(self) @ (0 * other if broken == "wrong product" else other)
-
-    properties = {"name": b"Toy", "major": 9, "minor": 0}
-    runtime = SimpleNamespace(
-        driverGetVersion=unless("driver fails", 0 if broken == "no driver" else 12080),
-        getDeviceCount=unless("no device", 0 if broken == "none visible" else 1),
-        getDevice=unless("no answer", 0),
-        getDeviceProperties=lambda number: properties,
-    )
-    nvrtc = SimpleNamespace(getVersion=unless("nvrtc", (12, 9)))
-    return SimpleNamespace(
-        __version__="14.2.0",
-        cuda=SimpleNamespace(runtime=runtime, nvrtc=nvrtc),
-        RawKernel=kernel,
-        zeros=np.zeros,
-        ones=lambda shape, dtype: np.ones(shape, dtype).view(Array),
-        float32=np.float32,
-        asnumpy=np.asarray,
-    )
 
 
 @pytest.fixture
@@ -115,6 +62,24 @@ def test_a_gpu_that_works_is_used(setting: str, install: Callable[[Any], None]) 
     device = "GPU Toy, compute capability 9.0, driver for CUDA 12.8, CuPy 14.2.0"
     assert backend == Backend("cupy", cupy, device)
     assert said == [f"backend cupy on {device}"]
+
+
+@pytest.mark.parametrize("broken", ["", "compile"])
+def test_a_gpu_is_claimed_before_anything_runs_on_it(
+    broken: str, install: Callable[[Any], None]
+) -> None:
+    class Claimed(Exception):  # noqa: N818
+        pass
+
+    def claim(address: str) -> None:
+        assert address == ADDRESS
+        raise Claimed
+
+    install(fake_cupy(broken))
+    with pytest.raises(Claimed):
+        choose_backend("auto", claim=claim)
+    assert choose_backend("cpu", claim=claim).name == "cpu"
+    assert choose_backend("auto", against="float64", claim=claim).name == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -193,3 +158,24 @@ def test_problems_and_measures_are_moved_whole() -> None:
     assert isinstance(back.omega, np.ndarray)
     assert back[-3:] == (1, 2, 3)
     assert dataclasses.is_dataclass(moved)
+
+
+def test_what_problems_share_is_moved_once_and_still_shared() -> None:
+    copied: list[Any] = []
+
+    def asarray(array: Any) -> Any:
+        copied.append(array)
+        return strict.asarray(array)
+
+    neuron, laws = Perceptron(GELU()), [IsotropicGaussians(40, delta) for delta in (0.2, 0.5, 0.8)]
+    problems: Any = tuple(make_problem(law, neuron, 3) for law in laws)
+    start = Measure(np.ones((2, 3)), np.full(2, 0.5))
+    device: Any = SimpleNamespace(asarray=asarray)
+    moved, starts = to_backend((problems, (start,) * 3), Backend("cupy", device, ""))
+    # Labels, weights, scales and units of each; one table; atoms and masses.
+    assert len(copied) == 3 * 4 + 1 + 2
+    assert len({id(array) for array in copied}) == len(copied)
+    assert {id(problem.mean) for problem in moved} == {id(moved[0].mean)}
+    assert starts[0] is starts[1] is starts[2]
+    for problem, original in zip(moved, problems, strict=True):
+        np.testing.assert_array_equal(np.asarray(problem.scales), original.scales)

@@ -4,20 +4,20 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import array_api_strict as strict
 import numpy as np
 import pytest
 import xarray as xr
 
 import solve_dd
 from meanfield import limit_sweep
-from meanfield.arrays import Backend
 from meanfield.digests import code_digest, settings_digest
 from meanfield.experiment import Experiment
 from meanfield.flow_control import FlowError
 from meanfield.nested import with_value
-from meanfield.siblings import Sibling
+from meanfield.siblings import Sibling, packed
+from meanfield.stack import MisfitError
 from meanfield.store import Origin, read
+from stand_in_gpu import solve_limits_elsewhere
 
 BASE: dict[str, Any] = {
     "title": "Toy",
@@ -40,9 +40,9 @@ SWEPT: dict[str, dict[str, Any]] = {
 Siblings = dict[str, Sibling]
 
 
-def sweep(root: Path) -> Siblings:
+def sweep(root: Path, **more: dict[str, Any]) -> Siblings:
     siblings = {}
-    for name, change in SWEPT.items():
+    for name, change in {**SWEPT, **more}.items():
         raw = BASE
         for key, value in change.items():
             raw = with_value(raw, tuple(key.split(".")), value)
@@ -58,7 +58,7 @@ def solved(points: Siblings, name: str, *, batch: str = "sweep") -> xr.Dataset:
     origin, result = points[name]
     solve_dd.main(
         settings=origin.settings, origin=origin, limit=result, backend="cupy",
-        siblings=list(points.values()) if batch == "sweep" else [],
+        siblings=packed(points.values()) if batch == "sweep" else b"",
     )  # fmt: skip
     return read(result)
 
@@ -73,8 +73,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(len(starts))
         return solve(problems, starts, times, **more)
 
-    toy = Backend("cupy", strict, "GPU Toy")
-    monkeypatch.setattr(limit_sweep, "choose_backend", lambda *asked, **reasons: toy)
+    solve_limits_elsewhere(monkeypatch)
     monkeypatch.setattr(limit_sweep, "solve_together", noted)
     return seen
 
@@ -84,13 +83,13 @@ def same(found: xr.Dataset, expected: xr.Dataset) -> None:
     assert int(found.steps) == int(expected.steps)
 
 
-@pytest.fixture
-def alone(tmp_path: Path, calls: list[int]) -> dict[str, xr.Dataset]:
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, xr.Dataset]:
     """Return what every point's job leaves by itself."""
-    points = sweep(tmp_path / "alone")
-    found = {name: solved(points, name, batch="point") for name in points}
-    calls.clear()
-    return found
+    points = sweep(tmp_path_factory.mktemp("alone"))
+    with pytest.MonkeyPatch.context() as patch:
+        solve_limits_elsewhere(patch)
+        return {name: solved(points, name, batch="point") for name in points}
 
 
 def test_a_sweep_is_solved_by_its_first_job(
@@ -114,16 +113,14 @@ def test_a_sweep_is_solved_by_its_first_job(
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"),
+    "error",
     [
-        (FlowError("flow 3: the velocity is not finite", 2), [3, 2]),
-        (MemoryError("too much"), [3, 2]),
-        (ValueError("they do not fit together"), [3, 1]),
+        FlowError("flow 3: the velocity is not finite", 2),
+        MisfitError("flow 3 has atoms of another shape", 2),
     ],
 )
 def test_limits_that_cannot_be_solved_are_left_to_their_own_jobs(
     error: Exception,
-    expected: list[int],
     alone: dict[str, xr.Dataset],
     tmp_path: Path,
     calls: list[int],
@@ -141,9 +138,121 @@ def test_limits_that_cannot_be_solved_are_left_to_their_own_jobs(
 
     monkeypatch.setattr(limit_sweep, "solve_together", fail)
     same(solved(points, "delta-0.2"), alone["delta-0.2"])
-    assert calls == expected
-    assert f"start: left to later jobs: {error}" in caplog.text
+    assert calls == [3, 2]
+    assert f"start: left to its own job: {error}" in caplog.text
+    same(solved(points, "delta-0.5"), alone["delta-0.5"])
     same(solved(points, "start"), alone["start"])
+    assert calls == [3, 2, 1]
+
+
+def test_a_limit_with_another_number_of_atoms_is_left_to_its_own_job(
+    alone: dict[str, xr.Dataset], tmp_path: Path, calls: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    points = sweep(tmp_path, sphere={"initial": {"kind": "sphere", "radius": 0.8}})
+    same(solved(points, "delta-0.2"), alone["delta-0.2"])
+    assert calls == [4, 3]
+    assert "sphere: left to its own job: problem 4 of 4: flows solved together" in caplog.text
+    assert float(solved(points, "sphere").risk[-1]) > 0
+    assert calls == [4, 3, 1]
+
+
+class OutOfMemoryError(MemoryError):
+    """As CuPy's pool raises it."""
+
+
+def with_room_for(most: int, patch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the device hold a few limits."""
+    solve = limit_sweep.solve_together
+
+    def limited(problems: Any, *given: Any, **more: Any) -> Any:
+        if len(problems) > most:
+            raise error
+        return solve(problems, *given, **more)
+
+    patch.setattr(limit_sweep, "solve_together", limited)
+
+
+EXHAUSTED = {
+    "pool": OutOfMemoryError("Out of memory allocating 512 bytes (allocated so far: 600 bytes)."),
+    "runtime": type("CUDARuntimeError", (RuntimeError,), {})(
+        "cudaErrorMemoryAllocation: out of memory"
+    ),
+}
+
+
+@pytest.mark.parametrize("where", EXHAUSTED)
+def test_limits_that_do_not_fit_are_solved_in_halves(
+    where: str,
+    alone: dict[str, xr.Dataset],
+    tmp_path: Path,
+    calls: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    points, error = sweep(tmp_path), EXHAUSTED[where]
+    with_room_for(2, monkeypatch, error)
+    with caplog.at_level(logging.INFO):
+        same(solved(points, "delta-0.2"), alone["delta-0.2"])
+    assert calls == [1, 2]
+    assert (
+        "3 limits at once: more than the 1000 bytes that were free on the GPU are needed (arrays "
+        f"took 700 when {type(error).__name__} said: {error}); solving them as 1 and 2"
+    ) in caplog.messages
+    for name in ("delta-0.5", "start"):
+        same(solved(points, name), alone[name])
+    assert calls == [1, 2]
+
+
+def test_a_limit_that_does_not_even_fit_alone_says_how_to_go_on(
+    tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_room_for(0, monkeypatch, EXHAUSTED["pool"])
+    points = sweep(tmp_path)
+    with pytest.raises(MemoryError) as caught:
+        solved(points, "start")
+    assert str(caught.value) == (
+        "the limit of start: more than the 1000 bytes that were free on the GPU are needed (arrays "
+        f"took 700 when OutOfMemoryError said: {EXHAUSTED['pool']}): set backend: cpu"
+    )
+    assert caught.value.__cause__ is EXHAUSTED["pool"]
+    assert calls == []
+
+
+@pytest.mark.parametrize("error", [EXHAUSTED["pool"], FlowError("too many steps", 0)])
+def test_another_limit_that_fails_alone_is_left_to_its_own_job(
+    error: Exception,
+    alone: dict[str, xr.Dataset],
+    tmp_path: Path,
+    calls: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    solve = limit_sweep.solve_together
+
+    def limited(problems: Any, starts: Any, times: Any, **more: Any) -> Any:
+        if len(starts) > 1:
+            raise EXHAUSTED["pool"]
+        if float(starts[0].omega[-1, 0]) < 1:  # the narrow one
+            raise error
+        return solve(problems, starts, times, **more)
+
+    monkeypatch.setattr(limit_sweep, "solve_together", limited)
+    points = sweep(tmp_path)
+    same(solved(points, "delta-0.2"), alone["delta-0.2"])
+    assert calls == [1, 1]
+    (left,) = [text for text in caplog.messages if "left to its own job" in text]
+    assert left.startswith("start: ")
+    assert str(error) in left
+    same(solved(points, "delta-0.5"), alone["delta-0.5"])
+    assert calls == [1, 1]
+
+
+def test_what_no_point_is_known_to_have_caused_is_raised(
+    tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_room_for(0, monkeypatch, ValueError("a fault of the program"))
+    with pytest.raises(ValueError, match=r"^a fault of the program$"):
+        solved(sweep(tmp_path), "start")
 
 
 def test_the_failure_of_a_point_is_its_job_s(

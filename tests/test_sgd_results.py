@@ -9,11 +9,12 @@ import pytest
 from meanfield import trajectory
 from meanfield.checkpoint import Checkpoint
 from meanfield.large_arrays import Pieces
+from meanfield.laws import make_law
 from meanfield.sgd_results import as_dataset
 from meanfield.trajectory import Records, Snapshot, Trajectory
-from run_sgd import make_setup
-from test_run_sgd import RIDGE, initial  # noqa: F401 (a fixture)
+from test_sgd_setup import RIDGE
 
+LAW = make_law(RIDGE["law"])
 NEURONS, SNAPSHOTS = 4, 5
 OUTPUTS = np.array([0, 1, 1, 2, 3, 3, 3, 4])
 """Output times may share a step."""
@@ -50,7 +51,6 @@ def assembled(variable: Pieces) -> Any:
 @pytest.mark.parametrize("held", [0, 2**26])
 def test_every_number_finds_its_place(
     tmp_path: Path,
-    initial: Any,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
     held: int,
 ) -> None:
@@ -59,7 +59,7 @@ def test_every_number_finds_its_place(
     parts = {path.name for path in tmp_path.glob("[[]7[]].*.npz")}
     assert len(parts) == (SNAPSHOTS if held == 0 else 3)
     settings = RIDGE | {"sgd": RIDGE["sgd"] | {"store_path": True}}
-    small, large = as_dataset(runs, OUTPUTS, make_setup(settings, [0, 10], initial))
+    small, large = as_dataset(runs, OUTPUTS, settings, LAW)
     at = np.array([[100.0 * seed + step for step in OUTPUTS] for seed in (7, 2, 5)])
     np.testing.assert_array_equal(small.mean_square_residual, at)
     np.testing.assert_array_equal(small.risk, at)
@@ -75,9 +75,6 @@ def test_every_number_finds_its_place(
 
 def test_the_path_is_stored_only_where_it_was_kept(
     tmp_path: Path,
-    initial: Any,  # noqa: F811
 ) -> None:
-    _, large = as_dataset(
-        record(tmp_path, [1], set()), OUTPUTS, make_setup(RIDGE, [0, 10], initial)
-    )
+    _, large = as_dataset(record(tmp_path, [1], set()), OUTPUTS, RIDGE, LAW)
     assert set(large) == {"omega", "theta"}

@@ -5,18 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import array_api_strict as strict
 import numpy as np
 import pytest
 import xarray as xr
 
 import solve_dd
-from meanfield import limit_sweep
-from meanfield.arrays import Backend
 from meanfield.experiment import Experiment
 from meanfield.store import Origin, read, write
 from solve_dd import main
-from stand_in_gpu import KilledError
+from stand_in_gpu import KilledError, solve_limits_elsewhere
 
 FIGURE_4 = {"kind": "piecewise_linear", "knots": [0, 0.5, 1.5], "values": [-2.5, -4, 7.5]}
 ISOTROPIC = {"kind": "isotropic_gaussians", "dimension": 320, "delta": 0.5}
@@ -153,8 +150,7 @@ def test_a_limit_on_another_device_is_the_same_and_says_where_it_was_made(
     expected = solved(tmp_path)
     assert expected.attrs["backend"] == "numpy"
     assert expected.attrs["device"].startswith("CPU")
-    toy = Backend("cupy", strict, "GPU Toy")
-    monkeypatch.setattr(limit_sweep, "choose_backend", lambda *asked, **reasons: toy)
+    solve_limits_elsewhere(monkeypatch)
     found = solved(tmp_path)
     assert (found.attrs["backend"], found.attrs["device"]) == ("cupy", "GPU Toy")
     assert found.keys() == expected.keys()

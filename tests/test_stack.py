@@ -12,7 +12,7 @@ from meanfield.functionals import field
 from meanfield.laws import AnisotropicGaussians, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.problem import Problem, make_problem
-from meanfield.stack import stack
+from meanfield.stack import MisfitError, stack
 from toy_problems import Cone, Linear
 
 RAMP, FALLS = (
@@ -87,7 +87,7 @@ def test_some_are_taken() -> None:
 
 
 def test_equal_copies_share_a_mean() -> None:
-    """Each of several problems that were moved to a device has tables of its own there."""
+    """Each of several problems that were moved to a device one by one has tables of its own."""
     first, second = SWEEPS["ridge"][:2]
     mean: Any = second.mean  # type: ignore[attr-defined]
     table = mean.coefficients.copy()
@@ -110,8 +110,9 @@ def test_equal_copies_share_a_mean() -> None:
 )
 def test_problems_that_differ_in_more_are_refused(other: Problem, message: str) -> None:
     first = SWEEPS["ridge"][0]
-    with pytest.raises(ValueError, match=f"problem 3 differs from problem 1: {message}"):
+    with pytest.raises(MisfitError, match=f"problem 3 differs from problem 1: {message}") as found:
         stack([first, first, other])
+    assert found.value.place == 2
 
 
 def test_neurons_of_rows_must_be_the_same() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from meanfield import flow_step
 from meanfield.activations import PiecewiseLinear
 from meanfield.dormand_prince import NODES, Step
 from meanfield.flow import Flow, solve
@@ -17,7 +18,8 @@ from meanfield.laws import IsotropicGaussians
 from meanfield.measure import Measure, gaussian_radii
 from meanfield.neurons import Ridge
 from meanfield.problem import make_problem
-from meanfield.sticky_origin import LEAST_PART, arrival, release
+from meanfield.stack import Stack
+from meanfield.sticky_origin import LEAST_PART, Event, arrival, release
 from toy_problems import Cone
 
 Floats = NDArray[np.float64]
@@ -112,6 +114,48 @@ def test_an_event_never_takes_a_step_to_nothing(turn: float) -> None:
     event = arrival(path, np.ones(1))
     assert event is not None
     assert event.part == pytest.approx(max(turn, LEAST_PART), rel=1e-12)
+
+
+@pytest.mark.parametrize("first", [0.0, 5e-324, 2.0**-53])
+def test_a_velocity_that_another_evaluation_sees_turned_already_lets_go_at_once(
+    first: float,
+) -> None:
+    calls: list[float] = []
+
+    def outward(part: float) -> float:
+        calls.append(part)
+        return first + part
+
+    assert release(outward, [0.2, 0.3]) == Event(LEAST_PART, None)
+    assert calls == [0.2, 0.0]
+
+
+@pytest.mark.parametrize("labels", [[1.0, 0.0], [1.0, 2.0]])
+@pytest.mark.parametrize("ulps", [1, 4])
+def test_evaluations_that_round_differently_neither_fail_nor_loop(
+    ulps: int, labels: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step's evaluation of all flows, and that of one alone, may differ on a GPU.
+
+    v(0+) starts an ulp below 0, and turns, or creeps towards 0 as the risk vanishes.
+    """
+    start = Measure(np.array([[0.0], [2 * (1 + 2.0**-52)]]), PAIR.mass)
+    times, tolerance = [0.1, 1.0, 20.0], 1e-6
+    expected = solve(Cone(labels=np.array(labels)), start, times, tolerance=tolerance)
+    generator, exact = np.random.default_rng(1), (Stack.field, flow_step.field)
+
+    def rounded(field: Any, *given: Any) -> Any:
+        found = field(*given)
+        noise = generator.choice([-1.0, 1.0], found.velocity.shape)
+        return found._replace(velocity=found.velocity + ulps * 2.0**-52 * noise)
+
+    monkeypatch.setattr(Stack, "field", lambda *given: rounded(exact[0], *given))
+    monkeypatch.setattr(flow_step, "field", lambda *given: rounded(exact[1], *given))
+    for _ in range(3):
+        found = solve(Cone(labels=np.array(labels)), start, times, tolerance=tolerance)
+        np.testing.assert_allclose(found.omega, expected.omega, rtol=0, atol=20 * tolerance)
+        # Stability asks for 20 * 8.5 / 3.3 = 52 steps at the end; a loop would make thousands.
+        assert found.steps + found.rejected < 300
 
 
 @settings(max_examples=50)

@@ -4,6 +4,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,13 @@ from meanfield import seeds, sweep, training
 from meanfield.arrays import Backend
 from meanfield.digests import code_digest, settings_digest
 from meanfield.experiment import Experiment
+from meanfield.initial_data import draw_test_set
 from meanfield.locks import held
 from meanfield.nested import with_value
 from meanfield.sgd import cuda, cuda_blocked
 from meanfield.sgd.cuda_kernels import Shape
 from meanfield.sgd.reference import Divergence
-from meanfield.siblings import Sibling
+from meanfield.siblings import Sibling, packed
 from meanfield.store import Origin, read
 from stand_in_gpu import KilledError, in_step
 
@@ -68,7 +70,7 @@ class Sweep(NamedTuple):
         result.unlink(missing_ok=True)  # as Snakemake does before a job
         run_sgd.main(
             settings=origin.settings, origin=origin, threads=2, data=data, runs=result,
-            backend=backend, siblings=list(self.siblings.values()) if batch == "sweep" else [],
+            backend=backend, siblings=packed(self.siblings.values()) if batch == "sweep" else b"",
         )  # fmt: skip
         return read(result)
 
@@ -108,7 +110,7 @@ def stand_in_for_a_gpu(
         return run(theta0, **arguments)
 
     toy = Backend("cupy", np, "GPU Toy")
-    patch.setattr(seeds, "choose_backend", lambda *asked, **reasons: toy)
+    patch.setattr(seeds, "use_backend", lambda *asked, **reasons: nullcontext(toy))
     patch.setattr(seeds.cuda, "run", noted)
 
 
@@ -206,13 +208,23 @@ def test_the_computer_s_memory_bounds_what_is_taken(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    drawn: list[float] = []
+
+    def draw(settings: Any, law: Any) -> Any:
+        drawn.append(law.delta)
+        return draw_test_set(settings, law)
+
     monkeypatch.setattr(sweep, "HOST_BYTES", 12_000)
+    monkeypatch.setattr(sweep, "draw_test_set", draw)
     points = make_sweep(tmp_path)
     with caplog.at_level(logging.INFO):
         for name in TOGETHER:
             equal(points.run(name), alone[name])
-    assert [len(call) for call in calls] == [5, 5]
-    assert "delta-0.8: left to a later job" in caplog.text
+    # "start" has the law of "delta-0.5", and so its test set.
+    assert calls[0] == [(0.3, 1), (0.3, 2), (0.3, 4), (0.5, 3), (0.5, 1), (0.5, 3), (0.5, 1)]
+    assert [len(call) for call in calls] == [7, 3]
+    assert drawn == [0.5]  # and none for "delta-0.8", for which there was no room
+    assert "other points left to later jobs: 1, since all together would take" in caplog.text
 
 
 def test_a_sibling_that_cannot_be_prepared_is_named_and_left_to_its_own_job(
@@ -277,6 +289,31 @@ def test_a_sibling_without_room_fails_in_its_own_job_alone(
     assert len(calls) == before
     with pytest.raises(MemoryError, match="too much"):
         points.run("delta-0.8")
+
+
+def test_a_failure_of_nobody_knows_whom_leaves_every_point_to_its_own_job(
+    alone: dict[str, xr.Dataset],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As when a user's function cannot draw the data of one point."""
+
+    def failing(theta0: Any, **arguments: Any) -> Any:
+        if any(law.delta == 0.8 for law in arguments["law"]):
+            raise ValueError("x must be finite")
+        return in_step(theta0, **arguments)
+
+    calls: Calls = []
+    stand_in_for_a_gpu(monkeypatch, calls, failing)
+    points = make_sweep(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        equal(points.run("delta-0.3"), alone["delta-0.3"])
+    assert "3 other points: left to their own jobs: ValueError: x must be finite" in caplog.text
+    assert [len(call) for call in calls] == [10, 3]
+    with pytest.raises(ValueError, match="x must be finite"):
+        points.run("delta-0.8")
+    assert [len(call) for call in calls] == [10, 3, 3 + 2 + 2, 3]
 
 
 def test_no_two_processes_train_a_point(

@@ -22,9 +22,9 @@ from meanfield.neurons import Ridge
 from meanfield.progress import Progress
 from meanfield.seeds import PointRun, against_gpu
 from meanfield.sgd import cuda, cuda_resident
-from meanfield.together import Replica, finished, train_in_batches
+from meanfield.together import Replica, train_in_batches
 from meanfield.training import Setup, train
-from meanfield.trajectory import Trajectory
+from meanfield.trajectory import Outcome, Trajectory, finished
 from stand_in_gpu import KilledError, in_step
 from trajectories import Arrays, check_same, make_setup, whole
 
@@ -51,12 +51,18 @@ def replicas(folder: Path, setup: Setup) -> list[Replica]:
     ]
 
 
-def together(folder: Path, setup: Setup, run: Any = in_step) -> list[Arrays]:
+def together(
+    folder: Path, setup: Setup, run: Any = in_step, device: str = "GPU Toy"
+) -> list[Arrays]:
     runs = train_in_batches(
-        replicas(folder, setup), run, device="GPU Toy",
+        replicas(folder, setup), run, device=device,
         progress=Progress(3 * STEPS[-1], LOG), threads=2, log=LOG,
     )  # fmt: skip
     return [whole(each) for each in runs]
+
+
+def were_finished(folder: Path, setup: Setup) -> Outcome | None:
+    return finished([replica.checkpoint for replica in replicas(folder, setup)])
 
 
 def alone(folder: Path, setup: Setup, seed: int) -> Arrays:
@@ -103,10 +109,10 @@ def test_killed_runs_end_with_the_same_bits(
         "3 of 3 networks: continued from step 7040",
         "3 of 3 networks: were finished before",
     ]
-    found = finished(replicas(tmp_path, setup))
+    found = were_finished(tmp_path, setup)
     assert found is not None
-    check_same([whole(each) for each in found[0]], undisturbed)
-    assert found[1] == "GPU Toy"
+    check_same([whole(each) for each in found.trajectories], undisturbed)
+    assert (found.backend, found.device) == ("cupy", "GPU Toy")
 
 
 def test_networks_at_different_steps_go_on_apart(
@@ -125,13 +131,52 @@ def test_networks_at_different_steps_go_on_apart(
         together(tmp_path, setup, partial(in_step, kill_at=3200))
     (tmp_path / "2.npz").write_bytes(old)
     (tmp_path / "9.npz").unlink()
-    assert finished(replicas(tmp_path, setup)) is None
+    assert were_finished(tmp_path, setup) is None
     with caplog.at_level(logging.INFO):
         check_same(together(tmp_path, setup), undisturbed)
     assert caplog.messages == [
         "1 of 3 networks: continued from step 3200",
         "1 of 3 networks: continued from step 640",
     ]
+
+
+def test_another_gpu_starts_anew_and_says_so(
+    undisturbed: list[Arrays],
+    setup: Setup,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It may round in another order; but a network that was finished stays what it is."""
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    ended: list[int] = []
+
+    def run(theta0: Any, **settings: Any) -> Any:
+        if ended:
+            raise KilledError
+        ended.extend(settings["seeds"])
+        return in_step(theta0, **settings)
+
+    with pytest.raises(KilledError):
+        together(tmp_path, setup, partial(in_step, kill_at=3200))
+    (tmp_path / "2.npz").unlink()
+    with pytest.raises(KilledError):
+        together(tmp_path, setup, run)
+    (finished_first,) = ended
+    assert finished_first == 2
+    with caplog.at_level(logging.INFO):
+        check_same(together(tmp_path, setup, device="GPU Other"), undisturbed)
+    assert caplog.messages == [
+        *(
+            f"{tmp_path / f'{seed}.npz'} was discarded: it was begun on GPU Toy, and this is "
+            "GPU Other"
+            for seed in (5, 9)
+        ),
+        "1 of 3 networks: were finished before",
+    ]
+    found = were_finished(tmp_path, setup)
+    assert found is not None
+    assert found.device == "GPU Other and GPU Toy"
 
 
 def test_what_a_thread_raises_is_raised(

@@ -62,7 +62,11 @@ class GpuError(RuntimeError):
 
 
 def choose_backend(
-    setting: str, say: Callable[[str], None] = lambda text: None, *, against: str = ""
+    setting: str,
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    against: str = "",
+    claim: Callable[[str], None] = lambda address: None,
 ) -> Backend:
     """Return what is to compute, once it is known to work.
 
@@ -70,6 +74,7 @@ def choose_backend(
         setting: "cpu"; "cupy", an NVIDIA GPU or an error; or "auto", the GPU if one can be used.
         say: told which device was chosen, and with "auto" why it is not a GPU.
         against: why "auto" is not to look for a GPU at all; empty if it is.
+        claim: called with the PCI address of a GPU before anything is run on it.
 
     Raises:
         ValueError: the setting is none of these.
@@ -80,7 +85,7 @@ def choose_backend(
     why = f" ({against})" if setting == "auto" and against else ""
     if setting == "cupy" or (setting == "auto" and not against):
         try:
-            backend = _gpu()
+            backend = _gpu(claim)
         except GpuError as error:
             if setting == "cupy":
                 raise
@@ -97,9 +102,10 @@ def to_backend(value: Value, backend: Backend) -> Value:
     """Return a problem, measure, table or array with all of its NumPy arrays moved to a device.
 
     Data classes and tuples are rebuilt around the arrays that they hold, at any depth; what
-    holds none is returned as it is, so that functions of NumPy alone stay on the host.
+    holds none is returned as it is, so that functions of NumPy alone stay on the host. What occurs
+    more than once, as a table that problems share, is moved once and still shared.
     """
-    return value if backend.name == "cpu" else _moved(value, backend.xp)
+    return value if backend.name == "cpu" else _moved(value, backend.xp, {})
 
 
 def from_backend(value: Value) -> Value:
@@ -112,17 +118,30 @@ def from_backend(value: Value) -> Value:
     return found
 
 
-def _moved(value: Any, xp: ModuleType) -> Any:
+def _moved(value: Any, xp: ModuleType, done: dict[int, Any]) -> Any:
+    """Return a value with its arrays on a device.
+
+    Args:
+        value: the value.
+        xp: namespace of the device.
+        done: what was moved before, by the identity of the original.
+    """
+    if id(value) not in done:
+        done[id(value)] = _copied(value, xp, done)
+    return done[id(value)]
+
+
+def _copied(value: Any, xp: ModuleType, done: dict[int, Any]) -> Any:
     if isinstance(value, np.ndarray):
         return xp.asarray(np.asarray(value, order="C"))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        moved = {name: _moved(part, xp) for name, part in parts.items()}
+        moved = {name: _moved(part, xp, done) for name, part in parts.items()}
         if all(moved[name] is part for name, part in parts.items()):
             return value
         return dataclasses.replace(value, **moved)
     if isinstance(value, tuple):
-        moved_parts = [_moved(part, xp) for part in value]
+        moved_parts = [_moved(part, xp, done) for part in value]
         if all(new is old for new, old in zip(moved_parts, value, strict=True)):
             return value
         made: Any = type(value)
@@ -130,8 +149,11 @@ def _moved(value: Any, xp: ModuleType) -> Any:
     return value
 
 
-def _gpu() -> Backend:
+def _gpu(claim: Callable[[str], None]) -> Backend:
     """Return the GPU, once a kernel has run on it and was read back.
+
+    Args:
+        claim: called with its PCI address before that.
 
     Raises:
         GpuError: something that this takes is missing.
@@ -162,9 +184,10 @@ def _gpu() -> Backend:
         reason = f"NVRTC, CUDA's compiler, cannot be loaded ({_brief(error)})"
         raise GpuError("NVRTC", reason, _INSTALL) from error
     try:
-        device = _describe(cupy, driver)
+        device, address = _describe(cupy, driver)
     except Exception as error:
         raise GpuError("device", f"the device fails ({_brief(error)})", _DRIVER) from error
+    claim(address)
     for missing, what, run, expected in _PROBES:
         try:
             found = run(cupy)
@@ -201,17 +224,19 @@ _PROBES: tuple[tuple[str, str, Callable[[Any], Any], Any], ...] = (
 """What is missing if it fails, its name, what runs it, and the result; the numbers are exact."""
 
 
-def _describe(cupy: Any, driver: int) -> str:
+def _describe(cupy: Any, driver: int) -> tuple[str, str]:
+    """Return the current device in words, and its PCI address."""
     runtime = cupy.cuda.runtime
     number = int(runtime.getDevice())
     properties = runtime.getDeviceProperties(number)
     name = properties["name"]
     name = name.decode() if isinstance(name, bytes) else str(name)
     capability = f"{properties['major']}.{properties['minor']}"
-    return (
+    words = (
         f"GPU {name}, compute capability {capability}, driver for CUDA {_version(driver)}, "
         f"CuPy {cupy.__version__}"
     )
+    return words, str(runtime.deviceGetPCIBusId(number))
 
 
 def _version(number: int) -> str:

@@ -65,10 +65,10 @@ class Checkpoint:
             for number in range(parts):
                 self._read(self._part(number))  # a damaged one is to be found now, not at the end
         except OtherRunError:
-            self._discard("it was made by other settings or other code")
+            self.discard("it was made by other settings or other code")
             return None
         except _UNREADABLE as error:
-            self._discard(f"it cannot be read ({error})")
+            self.discard(f"it cannot be read ({error})")
             return None
         self._parts = parts
         return arrays
@@ -107,8 +107,9 @@ class Checkpoint:
         except _UNREADABLE:
             return False
 
-    def _discard(self, reason: str) -> None:
-        self.discarded = reason
+    def discard(self, reason: str) -> None:
+        """Remove all files, and keep in mind why."""
+        self.discarded, self._parts = reason, 0
         self.path.unlink(missing_ok=True)
         for part in self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"):
             part.unlink()

@@ -47,8 +47,9 @@ class Config(Section):
         default="auto",
     )
     batch: Literal["point", "sweep"] = setting(
-        "What a GPU computes at once. Like `backend` it makes no result stale. On the CPU, where "
-        "`auto` may end, every point is computed by itself, and the log says so.",
+        "What a GPU computes at once. Like `backend` it makes no result stale. Points that "
+        "differ in the number of steps, as with different step sizes, never share a launch of SGD. "
+        "On the CPU, where `auto` may end, every point is computed by itself, and the log says so.",
         allowed="`point` (the seeds of a point), `sweep` (all points of an experiment that are not "
         "up to date and can share a launch, by the first job that comes to it; not with "
         "`backend: cpu`)",

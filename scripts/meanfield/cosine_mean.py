@@ -57,7 +57,7 @@ class Wave(NamedTuple):
             value = value * t + rows[..., power]
         slope = _PER_UNIT * slope
         if not bool(xp.all(near)):
-            far = on_host(self._beyond, size)
+            far = on_host("the mean of a cosine beyond its table", self._beyond, size)
             value, slope = xp.where(near, value, far[0]), xp.where(near, slope, far[1])
         return value, xp.where(rho < 0, -slope, slope)
 

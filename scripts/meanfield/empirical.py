@@ -61,7 +61,7 @@ class EmpiricalProblem:
             raise ValueError(f"expected s of shape (n, {self.x.shape[-1]}), got {s.shape}")
         units = self._take_apart(omega)
         z = _products(units, s)
-        return units.amplitude[..., None] * on_host(self.neuron.activation, z)
+        return units.amplitude[..., None] * self._on_host(self.neuron.activation, z)
 
     def features_and_gradients(self, omega: Any) -> tuple[Any, Any]:
         """phi(theta_j; x_q), shape (J, Q), and its gradients, shape (J, Q, D): of size J Q D."""
@@ -93,8 +93,12 @@ class EmpiricalProblem:
         """Return sigma (J, Q), a sigma' (J, Q) and the parts of the neurons."""
         units = self._take_apart(omega)
         z = _products(units, self.x)
-        slope = units.amplitude[..., None] * on_host(self.neuron.activation.derivative, z)
-        return on_host(self.neuron.activation, z), slope, units
+        slope = units.amplitude[..., None] * self._on_host(self.neuron.activation.derivative, z)
+        return self._on_host(self.neuron.activation, z), slope, units
+
+    def _on_host(self, function: Callable[[Any], Any], z: Any) -> Any:
+        kind = type(self.neuron.activation).__name__
+        return on_host(f"{kind} and its derivative at rows of data", function, z)
 
     def _take_apart(self, omega: Any) -> Units:
         if omega.ndim < 2 or omega.shape[-1] != len(self.invariant_names):

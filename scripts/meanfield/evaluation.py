@@ -1,7 +1,7 @@
 """The risk of a finite network: measured on a test set, and split into its two parts."""
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebpts1, chebvander
@@ -10,30 +10,13 @@ from numpy.typing import NDArray
 from meanfield.functionals import risk as reduced_risk
 from meanfield.measure import Measure
 from meanfield.problem import Problem
+from meanfield.risk_estimate import RiskEstimate
 
 Floats = NDArray[np.float64]
 
 INTERPOLATION_DEGREES = {1: 96, 2: 20}
 """Degree in each invariant of the interpolated f(s), by their number; the error is far below that
 of any test set (tested)."""
-
-
-class RiskEstimate(NamedTuple):
-    """Population risk R_N of a network and its parts, R_N = reduced risk + fluctuation.
-
-    Attributes:
-        risk: mean of (y - yhat)^2 over the test set.
-        risk_stderr: its standard error.
-        reduced_risk: R of the empirical measure of the invariants, by quadrature.
-        fluctuation: E Var(yhat | s, y), the part that only finite networks have.
-        fluctuation_stderr: its standard error over the test set.
-    """
-
-    risk: float
-    risk_stderr: float
-    reduced_risk: float
-    fluctuation: float
-    fluctuation_stderr: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from meanfield.flow_control import Run
 from meanfield.flow_step import Stepper
 from meanfield.measure import Measure
 from meanfield.problem import Problem
-from meanfield.stack import stack
+from meanfield.stack import MisfitError, stack
 
 
 class Flow(NamedTuple):
@@ -104,7 +104,8 @@ def solve_together(
         The solutions.
 
     Raises:
-        ValueError: if the problems or measures do not fit together, or as in `solve`.
+        MisfitError: if a problem or a measure does not fit the first; it says which.
+        ValueError: as in `solve`.
         FlowError: as in `solve`; it says which flow failed, and none is returned.
     """
     wanted = _check(problems, measures, times, tolerance)
@@ -252,9 +253,10 @@ def _check(
         name = _name(index, len(problems))
         wanted.append(_check_times(name, each))
         if measure.omega.shape != shape:
-            raise ValueError(
+            raise MisfitError(
                 f"{name}flows solved together need atoms of one shape (J, k), got "
-                f"{measure.omega.shape} beside {shape}"
+                f"{measure.omega.shape} beside {shape}",
+                index,
             )
         if problem.sticky_origin:
             if shape[1] != 1:

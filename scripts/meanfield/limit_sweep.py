@@ -6,18 +6,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from meanfield.arrays import Backend, choose_backend, from_backend, to_backend
+from meanfield.arrays import Backend, from_backend, to_backend
 from meanfield.checkpoint import Checkpoint, save_together
 from meanfield.flow import Flow, solve, solve_together
 from meanfield.flow_control import FlowError
+from meanfield.gpu_memory import free_bytes, held_bytes, is_exhausted
 from meanfield.laws import make_law
 from meanfield.limit import Floats, Limit, make_limit
 from meanfield.neurons import make_neuron
 from meanfield.schedules import Constant, make_schedule
-from meanfield.siblings import Sibling, take_over
-from meanfield.stage import check_sources
+from meanfield.siblings import Sibling, take_over, unpacked
+from meanfield.stack import MisfitError
+from meanfield.stage import make_check
 from meanfield.store import Origin
 from meanfield.timeline import output_times
+from meanfield.turns import use_backend
 
 AGAINST_GPU = "the compiled kernels for the limit take no longer than a GPU needs to start"
 """Why `auto` leaves the limit on the CPU."""
@@ -88,6 +91,7 @@ def solve_point(
     Raises:
         GpuError: the setting is "cupy" and no GPU can be used.
         FlowError: the flow of this point cannot be solved.
+        MemoryError: the device has no room for it.
     """
     if backend != "cpu" and (found := point.checkpoint.load()) is not None:
         device = str(found.pop("device"))
@@ -95,25 +99,25 @@ def solve_point(
         parts: dict[str, Any] = {**found}
         parts |= {name: int(parts[name]) for name in ("steps", "rejected", "rhs_calls")}
         return Outcome(Flow(**parts), "cupy", device)
-    chosen = choose_backend(backend, log.info, against=AGAINST_GPU)
-    if chosen.name == "cpu":
-        if others is not None:
-            log.info("batch: sweep does not count on the CPU: the point is solved by itself")
-        return Outcome(_solve(point), "cpu", chosen.device)
-    with ExitStack() as locks:
-        points = [point, *(others(locks) if others else [])]
-        flows = _solve_together(points, chosen, log)
-        save_together(
-            (each.checkpoint, {**flow._asdict(), "device": chosen.device})
-            for each, flow in zip(points, flows, strict=True)
-            if flow is not None and each is not point
-        )
-    assert flows[0] is not None
-    return Outcome(flows[0], "cupy", chosen.device)
+    with use_backend(backend, log, against=AGAINST_GPU) as chosen:
+        if chosen.name == "cpu":
+            if others is not None:
+                log.info("batch: sweep does not count on the CPU: the point is solved by itself")
+            return Outcome(_solve(point), "cpu", chosen.device)
+        with ExitStack() as locks:
+            points = [point, *(others(locks) if others else [])]
+            flows = _solve_in_batches(points, chosen, log)
+            save_together(
+                (each.checkpoint, {**flow._asdict(), "device": chosen.device})
+                for each, flow in zip(points, flows, strict=True)
+                if flow is not None and each is not point
+            )
+        assert flows[0] is not None
+        return Outcome(flows[0], "cupy", chosen.device)
 
 
 def other_points(
-    siblings: Sequence[Sibling], origin: Origin, log: logging.Logger
+    siblings: bytes, origin: Origin, log: logging.Logger
 ) -> Callable[[ExitStack], list[PointFlow]]:
     """Return a function that prepares the other points of a sweep, and takes their locks.
 
@@ -121,21 +125,25 @@ def other_points(
     alone.
 
     Args:
-        siblings: all points of the sweep, with the job's own.
+        siblings: all points of the sweep, with the job's own, `packed`.
         origin: of the job.
         log: told of every point that is taken, held by others, or cannot be prepared.
     """
+    check = make_check()
 
     def prepare(sibling: Sibling) -> PointFlow | None:
         if _shared(sibling.origin.settings) != _shared(origin.settings):
             return None
-        check_sources(sibling.origin)
+        check(sibling.origin)
         if _checkpoint(sibling.origin, sibling.folder).holds("omega"):
             return None  # solved, but not yet stored by its own job
         return make_point(sibling.origin, sibling.folder)
 
-    others = [sibling for sibling in siblings if sibling.origin.point != origin.point]
-    return lambda locks: take_over(others, prepare, locks, log)
+    def others(locks: ExitStack) -> list[PointFlow]:
+        rest = [each for each in unpacked(siblings) if each.origin.point != origin.point]
+        return take_over(rest, prepare, locks, log)
+
+    return others
 
 
 def _checkpoint(origin: Origin, folder: Path) -> Checkpoint:
@@ -148,41 +156,79 @@ def _shared(settings: Mapping[str, Any]) -> Any:
     return law, settings["neuron"], settings["dd"]
 
 
-def _solve_together(
+def _solve_in_batches(
     points: Sequence[PointFlow], backend: Backend, log: logging.Logger
 ) -> list[Flow | None]:
     """Return the flows of all points; None for another than the first that is left to its own job.
 
-    One that cannot be solved is left out, and so is half of the others if memory runs out, or all
-    of them if they do not fit together.
+    They are solved together, or in halves as long as memory does not suffice. Left out is one that
+    cannot be solved, has another number of atoms than the first, or does not even fit alone.
+
+    Raises:
+        FlowError: the first cannot be solved.
+        MemoryError: there is no room for the first alone.
     """
-    taken = list(range(len(points)))
     flows: list[Flow | None] = [None] * len(points)
-    while True:
-        some = [points[i] for i in taken]
+    waiting = [list(range(len(points)))]
+    while waiting:
+        batch = waiting.pop()
         try:
-            found = solve_together(
-                [to_backend(point.limit.problem, backend) for point in some],
-                [to_backend(point.limit.start, backend) for point in some],
-                [point.times for point in some],
-                tolerance=points[0].tolerance,
-            )
-            for i, flow in zip(taken, found, strict=True):
-                flows[i] = from_backend(flow)
-            return flows
-        except FlowError as error:
-            lost = taken[error.place]
+            found = _solve_together([points[i] for i in batch], backend)
+        except (FlowError, MisfitError) as error:
+            lost, reason = batch[error.place], str(error)
             if lost == 0:
                 raise
-            reason, left_out = str(error), [lost]
-        except (MemoryError, ValueError) as error:
-            if len(taken) == 1:
+            if rest := [i for i in batch if i != lost]:
+                waiting.append(rest)
+        except MemoryError as error:
+            half, lost, reason = len(batch) // 2, batch[0], str(error)
+            if half > 0:
+                parts = half, len(batch) - half
+                log.info(
+                    "%d limits at once: %s; solving them as %d and %d", len(batch), reason, *parts
+                )
+                waiting += [batch[half:], batch[:half]]
+                continue
+            if lost == 0:
                 raise
-            half = 1 if isinstance(error, ValueError) else (len(taken) + 1) // 2
-            reason, left_out = str(error), taken[half:]
-        taken = [i for i in taken if i not in left_out]
-        names = ", ".join(points[i].name for i in left_out)
-        log.warning("%s: left to later jobs: %s", names, reason)
+        else:
+            for i, flow in zip(batch, found, strict=True):
+                flows[i] = flow
+            continue
+        log.warning("%s: left to its own job: %s", points[lost].name, reason)
+    return flows
+
+
+def _solve_together(points: Sequence[PointFlow], backend: Backend) -> list[Flow]:
+    """Return the flows of some points, in NumPy, from one call.
+
+    Raises:
+        FlowError: one cannot be solved; it says which.
+        MisfitError: one does not fit the first; it says which.
+        MemoryError: they do not fit the device together; it says how much there is.
+    """
+    free = free_bytes(backend.xp)
+    try:
+        problems, starts = to_backend(
+            (
+                tuple(point.limit.problem for point in points),
+                tuple(point.limit.start for point in points),
+            ),
+            backend,
+        )
+        times = [point.times for point in points]
+        found = solve_together(problems, starts, times, tolerance=points[0].tolerance)
+        return [from_backend(flow) for flow in found]
+    except Exception as error:
+        if not is_exhausted(error):
+            raise
+        needed = (
+            f"more than the {free} bytes that were free on the GPU are needed (arrays took "
+            f"{held_bytes(backend.xp)} when {type(error).__name__} said: {error})"
+        )
+        if len(points) == 1:
+            needed = f"the limit of {points[0].name}: {needed}: set backend: cpu"
+        raise MemoryError(needed) from error
 
 
 def _solve(point: PointFlow) -> Flow:

@@ -1,7 +1,7 @@
 """One process at a time: a lock of the operating system, which ends with the process at the latest.
 
 Two processes may come to the same work: another job that trains a whole sweep, or one that went on
-when Snakemake was killed.
+when Snakemake was killed. And two jobs may come to the same GPU.
 """
 
 import errno
@@ -19,20 +19,22 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def held(folder: Path, log: logging.Logger, *, wait: bool) -> Iterator[bool]:
+def held(folder: Path, log: logging.Logger, *, wait: bool, waiting: str = "") -> Iterator[bool]:
     """Hold the lock of a folder, which is made if need be, and removed at the end if it is empty.
 
     Args:
         folder: where the work is kept that only one process is to do.
         log: gets a line if another process holds the lock and is waited for.
         wait: whether to wait for it.
+        waiting: that line; without it, that another process is at the work of this folder.
 
     Yields:
         Whether the lock is held; always with ``wait``. On a file system that knows no locks it
         counts as held, and the log says so.
     """
     path = folder / LOCK
-    descriptor = _acquire(path, log, wait)
+    waiting = waiting or f"{folder}: another process is at this work; waiting for it"
+    descriptor = _acquire(path, log, waiting if wait else None)
     if descriptor is None:
         yield False
         return
@@ -60,7 +62,8 @@ def clear(folder: Path) -> None:
                 path.unlink()
 
 
-def _acquire(path: Path, log: logging.Logger, wait: bool) -> int | None:
+def _acquire(path: Path, log: logging.Logger, waiting: str | None) -> int | None:
+    """Return the locked file, or None if another process has it and no line is given to wait."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -68,7 +71,7 @@ def _acquire(path: Path, log: logging.Logger, wait: bool) -> int | None:
         except FileNotFoundError:  # the folder was removed just now
             continue
         try:
-            if not _lock(descriptor, path, log, wait):
+            if not _lock(descriptor, path, log, waiting):
                 os.close(descriptor)
                 return None
             if _is_at(descriptor, path):
@@ -79,13 +82,13 @@ def _acquire(path: Path, log: logging.Logger, wait: bool) -> int | None:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, path: Path, log: logging.Logger, wait: bool) -> bool:
+def _lock(descriptor: int, path: Path, log: logging.Logger, waiting: str | None) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if not wait:
+        if waiting is None:
             return False
-        log.info("%s: another process is at this work; waiting for it", path.parent)
+        log.info("%s", waiting)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:

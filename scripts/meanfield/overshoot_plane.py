@@ -130,7 +130,8 @@ class PlaneOvershoot(NamedTuple):
         found = tuple(xp.where(lost, u, each) for each in found)
         computed = inside & (kind == COMPUTE) & ~lost
         if bool(xp.any(computed)):
-            exact = on_host(partial(_exact_parts, self.projection), near, x)
+            what = "the mean overshoot beside its singular lines"
+            exact = on_host(what, partial(_exact_parts, self.projection), near, x)
             found = tuple(
                 xp.where(computed, each, other) for each, other in zip(exact, found, strict=True)
             )

@@ -98,7 +98,9 @@ class ExactOvershoot:
 
     def overshoot(self, w: Any, x: Any) -> tuple[Any, Any, Any]:
         """Return T, T_w and T_x, elementwise, for 0 <= w <= inf and 0 <= x <= 1 of one shape."""
-        found = on_host(partial(fast_overshoot, self.projection), w, x)
+        spheres = " and ".join(f"{n:g}" for n in self.projection.dimensions)
+        what = f"the mean overshoot on spheres of dimension {spheres}"
+        found = on_host(what, partial(fast_overshoot, self.projection), w, x)
         return found[0], found[1], found[2]
 
 

@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from meanfield.arrays import choose_backend
 from meanfield.checkpoint import Checkpoint
 from meanfield.locks import LOCK
 from meanfield.progress import Progress
 from meanfield.sgd import cuda
 from meanfield.sgd.cuda_kernels import activation_macros
 from meanfield.sgd.reference import Divergence
-from meanfield.together import NoRoomError, Replica, finished, train_in_batches
+from meanfield.together import NoRoomError, Replica, train_in_batches
 from meanfield.training import Setup, Stopped, train
-from meanfield.trajectory import Trajectory
+from meanfield.trajectory import Outcome, Trajectory, devices_of, gpu_checkpoint
+from meanfield.turns import use_backend
 
 
 class PointRun(NamedTuple):
@@ -43,20 +43,6 @@ class PointRun(NamedTuple):
     identity: str
 
 
-class Outcome(NamedTuple):
-    """What became of a run.
-
-    Attributes:
-        trajectories: of every seed.
-        backend: what computed them, "cpu" or "cupy".
-        device: on which.
-    """
-
-    trajectories: list[Trajectory]
-    backend: str
-    device: str
-
-
 def run_point(
     point: PointRun,
     backend: str,
@@ -68,7 +54,7 @@ def run_point(
     """Run SGD for all seeds of a point.
 
     Args:
-        point: what is run; no other process is at it.
+        point: what is run; no other process is at it, and a GPU has not finished it before.
         backend: "cpu", "cupy" or "auto", see `meanfield.arrays.choose_backend`.
         others: gives further points that are to be run in the same call, with locks to be held
             until that has ended; None if the point is to be run by itself.
@@ -80,19 +66,18 @@ def run_point(
         Divergence: the iterates of a seed of this point are not finite.
         MemoryError: the device has no room for one network.
     """
-    if backend != "cpu" and (done := finished(_replicas(point))):
-        trajectories, device = done
-        log.info("all %d seeds: were finished before, on %s", len(point.seeds), device)
-        return Outcome(trajectories, "cupy", device)
-    chosen = choose_backend(backend, log.info, against=against_gpu(point.setup))
-    if chosen.name == "cpu":
-        if others is not None:
-            log.info("batch: sweep does not count on the CPU: the point is run by itself")
-        return Outcome(run_on_cpu(point, threads=threads, log=log), "cpu", chosen.device)
-    with ExitStack() as held:
-        points = [point, *(others(held) if others else [])]
-        trajectories = run_on_gpu(points, device=chosen.device, threads=threads, log=log)
-    return Outcome(trajectories, "cupy", chosen.device)
+    with use_backend(backend, log, against=against_gpu(point.setup)) as chosen:
+        if chosen.name == "cpu":
+            if others is not None:
+                log.info("batch: sweep does not count on the CPU: the point is run by itself")
+            return Outcome(run_on_cpu(point, threads=threads, log=log), "cpu", chosen.device)
+        with ExitStack() as held:
+            points = [point, *(others(held) if others else [])]
+            trajectories = run_on_gpu(points, device=chosen.device, threads=threads, log=log)
+        # Some seeds may have been finished before, on another.
+        return Outcome(
+            trajectories, "cupy", devices_of(replica.checkpoint for replica in _replicas(point))
+        )
 
 
 def against_gpu(setup: Setup) -> str:
@@ -147,7 +132,8 @@ def run_on_gpu(
 
     What became of the others is left in their checkpoints, where their own jobs find it. One that
     diverges, or for which memory does not suffice, is left to its own job, and the rest go on
-    without it.
+    without it. After any other error the first point is run by itself, since its owner is not
+    known: one that is the first point's own comes again, and is raised.
 
     Args:
         points: what is run, one or more that `cuda.run` can run together; checkpoints of other
@@ -173,9 +159,17 @@ def run_on_gpu(
             if lost is points[0]:
                 raise
             log.warning("%s: left to its own job: %s", lost.name, error)
+            rest = [point for point in points if point is not lost]
+        except Exception as error:
+            if len(points) == 1:
+                raise
+            log.warning(
+                "%d other points: left to their own jobs: %s: %s",
+                len(points) - 1, type(error).__name__, error,
+            )  # fmt: skip
+            rest = [points[0]]
         else:
             return found[: len(points[0].seeds)]
-    rest = [point for point in points if point is not lost]
     return run_on_gpu(rest, device=device, threads=threads, log=log)
 
 
@@ -190,20 +184,6 @@ def _replicas(point: PointRun) -> list[Replica]:
         )
         for seed in point.seeds
     ]
-
-
-def gpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
-    """Return the checkpoint of a network on a GPU.
-
-    A run is continued where it began: the CPU, whose checkpoints are others, rounds in another
-    order.
-
-    Args:
-        folder: of the point's checkpoints.
-        identity: what the point's results are made from.
-        seed: of the network.
-    """
-    return Checkpoint(folder / f"gpu-seed-{seed}.npz", f"{identity} cupy {seed}")
 
 
 def _cpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:

@@ -1,21 +1,25 @@
 """Runs of SGD as they are stored: variables by seed and output time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from meanfield.evaluation import RiskEstimate
 from meanfield.invariants import invariant_names
 from meanfield.large_arrays import Pieces
-from meanfield.training import Setup
+from meanfield.laws import Law
+from meanfield.neurons import make_neuron
+from meanfield.risk_estimate import RiskEstimate
 from meanfield.trajectory import Trajectory
 
 
 def as_dataset(
-    trajectories: Sequence[Trajectory], outputs: NDArray[np.intp], setup: Setup
+    trajectories: Sequence[Trajectory],
+    outputs: NDArray[np.intp],
+    settings: Mapping[str, Any],
+    law: Law,
 ) -> tuple[xr.Dataset, dict[str, Pieces]]:
     """Return the trajectories of all seeds, looked up at the output times.
 
@@ -23,14 +27,16 @@ def as_dataset(
         trajectories: of every seed.
         outputs: number of the snapshot at every output time, shape (T,), in order. Times closer
             than a step share one.
-        setup: of the runs.
+        settings: of the runs.
+        law: their data law.
 
     Returns:
         The risks and residuals; and omega and theta, which are read while they are written.
     """
     risks = np.stack([_whole(run, "risks")[outputs] for run in trajectories])
     residuals = np.stack([_whole(run, "mean_square_residual")[outputs] for run in trajectories])
-    names = list(invariant_names(setup.law, setup.neuron))
+    neuron, sgd = make_neuron(settings["neuron"]), settings["sgd"]
+    names = list(invariant_names(law, neuron))
     small = xr.Dataset(
         {
             "mean_square_residual": (("seed", "time"), residuals),
@@ -43,7 +49,7 @@ def as_dataset(
     )
     seeds, times = residuals.shape
     neurons = next(trajectories[0].pieces("omega")).shape[1]
-    parameters = setup.neuron.parameters(setup.law.dimension)
+    parameters = neuron.parameters(law.dimension)
     large = {
         "omega": Pieces(
             ("seed", "time", "neuron", "invariant"),
@@ -54,15 +60,15 @@ def as_dataset(
         "theta": Pieces(
             ("seed", "neuron", "parameter"),
             (seeds, neurons, parameters),
-            setup.precision,
+            sgd["precision"],
             ((seed, run.theta()) for seed, run in enumerate(trajectories)),
         ),
     }
-    if setup.keep_theta:
+    if sgd["store_path"]:
         large["theta_path"] = Pieces(
             ("seed", "time", "neuron", "parameter"),
             (seeds, times, neurons, parameters),
-            setup.precision,
+            sgd["precision"],
             _at_outputs(trajectories, "theta", outputs),
         )
     return small, large

@@ -1,8 +1,11 @@
 """The other points of a sweep: which of them one job does the work of, beside its own."""
 
+import json
 import logging
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -32,6 +35,22 @@ class Sibling(NamedTuple):
     def is_up_to_date(self) -> bool:
         """Whether its result is there and made from what it is to be made from now."""
         return self.result.is_file() and recorded_digest(self.result) == self.origin.digest
+
+
+def packed(siblings: Iterable[Sibling]) -> bytes:
+    """Return siblings as compressed text.
+
+    Every job of a sweep is told of all of its points, and few look: a thousand points cost a job
+    26 kB that it passes over, and not a megabyte that it parses.
+    """
+    rows = [(asdict(sibling.origin), str(sibling.result)) for sibling in siblings]
+    return zlib.compress(json.dumps(rows).encode())
+
+
+def unpacked(text: bytes) -> list[Sibling]:
+    """Return the siblings that `packed` was given."""
+    rows = json.loads(zlib.decompress(text))
+    return [Sibling(Origin(**origin), Path(result)) for origin, result in rows]
 
 
 def checkpoints_of(result: str | Path) -> Path:

@@ -153,6 +153,7 @@ class SmoothMean:
     def plain(self, units: Units, scales: Any) -> tuple[Any, Any]:
         """Return phi (..., J, Q) and its gradients (..., J, Q, k), over any array namespace."""
         xp, kind = array_namespace(scales), type(self.activation).__name__
+        smooth = f"{kind} and its derivatives"
         rho, parts, x = directions(units, scales)
         offset = xp.broadcast_to(units.offset[..., None], rho.shape)
         value, in_offset, in_rho, in_share = (xp.zeros_like(rho) for _ in range(4))
@@ -168,15 +169,16 @@ class SmoothMean:
                 for node, weight in zip(*gauss_legendre(_NODES), strict=True):
                     c = near + side * length * ((at + float(node)) / panels)
                     w = side * (c - offset) / safe
-                    jump = length * (float(weight) / panels) * on_host(self.activation.curvature, c)
+                    bend = on_host(smooth, self.activation.curvature, c)
+                    jump = length * (float(weight) / panels) * bend
                     over, in_level, in_x = self.mean_overshoot.overshoot(xp.abs(w), x)
                     value = value + jump * over
                     in_offset = in_offset - side * jump * in_level
                     in_rho = in_rho + jump * (over - w * in_level)
                     in_share = in_share + jump * in_x
         in_radii = slopes_in_radii(scales, parts, x, in_rho, in_share)
-        mean = on_host(self.activation, offset) + rho * value
-        in_offset = on_host(self.activation.derivative, offset) + in_offset
+        mean = on_host(smooth, self.activation, offset) + rho * value
+        in_offset = on_host(smooth, self.activation.derivative, offset) + in_offset
         return with_bias(units, mean, in_offset, in_radii)
 
 

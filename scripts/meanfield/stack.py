@@ -17,6 +17,18 @@ from meanfield.functionals import Field, field
 from meanfield.problem import Problem
 
 
+class MisfitError(ValueError):
+    """Problems or measures cannot stand side by side.
+
+    Attributes:
+        place: which of those given it is that does not fit the first, from 0 on.
+    """
+
+    def __init__(self, message: str, place: int) -> None:
+        self.place = place
+        super().__init__(message)
+
+
 @dataclass(frozen=True, eq=False)
 class Stack:
     """Problems that differ in the values of their arrays alone, as `stack` returns them.
@@ -75,13 +87,14 @@ def stack(problems: Sequence[Problem]) -> Stack:
         problems: data classes, one or more, of one array namespace.
 
     Raises:
-        ValueError: if they differ in more than the values of their arrays; it says in what.
+        MisfitError: if they differ in more than the values of their arrays; it says in what.
     """
     for number, other in enumerate(problems[1:], start=2):
         if (found := _difference(problems[0], other)) is not None:
-            raise ValueError(
+            raise MisfitError(
                 "problems that are solved together may differ in the values of labels, weights and "
-                f"nodes alone; problem {number} differs from problem 1: {found}"
+                f"nodes alone; problem {number} differs from problem 1: {found}",
+                number - 1,
             )
     return Stack(tuple(problems))
 

@@ -4,17 +4,17 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from meanfield.digests import code_digest, file_digest
-from meanfield.siblings import Sibling
 from meanfield.store import Origin
 
 LOG = logging.getLogger("meanfield")
-"""Logger of the stages; the library itself does not log."""
+"""Logger of the stages; of the library, only what is for a GPU logs."""
 
 
 def run_stage(main: Callable[..., None], snakemake: Any) -> None:
@@ -69,23 +69,40 @@ def check_sources(origin: Origin) -> None:
     Raises:
         RuntimeError: a module, or the user's file, was edited after the workflow was planned.
     """
-    found = code_digest(f"{origin.stage}.py")
-    if found != origin.code:
+    make_check()(origin)
+
+
+def make_check() -> Callable[[Origin], None]:
+    """Return a `check_sources` for many origins, which looks at what they share only once."""
+    check_code, check_law_file = cache(_check_code), cache(_check_law_file)
+
+    def check(origin: Origin) -> None:
+        check_code(origin.stage, origin.code)
+        if origin.law_file:
+            check_law_file(origin.settings["law"]["file"], origin.law_file)
+
+    return check
+
+
+def _check_code(stage: str, planned: str) -> None:
+    found = code_digest(f"{stage}.py")
+    if found != planned:
         raise RuntimeError(
-            f"the code of {origin.stage} was edited while the workflow ran "
-            f"(digest {origin.code} when planned, {found} now); run snakemake again"
+            f"the code of {stage} was edited while the workflow ran "
+            f"(digest {planned} when planned, {found} now); run snakemake again"
         )
-    if origin.law_file:
-        file = origin.settings["law"]["file"]
-        try:
-            found = file_digest(Path(file))
-        except (OSError, SyntaxError, ValueError) as error:
-            found = f"none, {error},"
-        if found != origin.law_file:
-            raise RuntimeError(
-                f"{file}, or a module beside it that it imports, was edited while the workflow ran "
-                f"(digest {origin.law_file} when planned, {found} now); run snakemake again"
-            )
+
+
+def _check_law_file(file: str, planned: str) -> None:
+    try:
+        found = file_digest(Path(file))
+    except (OSError, SyntaxError, ValueError) as error:
+        found = f"none, {error},"
+    if found != planned:
+        raise RuntimeError(
+            f"{file}, or a module beside it that it imports, was edited while the workflow ran "
+            f"(digest {planned} when planned, {found} now); run snakemake again"
+        )
 
 
 def _arguments(main: Callable[..., None], snakemake: Any, origin: Origin) -> dict[str, Any]:
@@ -98,8 +115,5 @@ def _arguments(main: Callable[..., None], snakemake: Any, origin: Origin) -> dic
     if "backend" in taken:
         arguments["backend"] = snakemake.params.backend
     if "siblings" in taken:
-        arguments["siblings"] = [
-            Sibling(Origin(**each["origin"]), Path(each["result"]))
-            for each in snakemake.params.siblings
-        ]
+        arguments["siblings"] = snakemake.params.siblings
     return arguments

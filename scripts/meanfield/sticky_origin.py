@@ -10,6 +10,7 @@ error estimate of a step can miss; the kinks of many light atoms make up a smoot
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
@@ -67,13 +68,20 @@ def release(outward: Callable[[float], float], seen: Sequence[float]) -> Event |
     """Return where held atoms are let go, or None.
 
     Args:
-        outward: v(0+) at a part of the step; negative at 0.
+        outward: v(0+) at a part of the step; negative at 0, to rounding.
         seen: parts at which a stage found it positive; a stage is of low order and only says where
             to look.
     """
+    # Brent's method is to see the same bits at the ends as are looked at here.
+    speed = cache(outward)
     for part in seen:
-        if outward(part) > 0:
-            found = float(brentq(outward, 0.0, part, xtol=LEAST_PART))
+        if speed(part) > 0:
+            if speed(0.0) >= 0:
+                # Atoms are held where the step saw v(0+) < 0. This is another evaluation, of one
+                # flow by itself, which rounds in another order on a GPU, and atoms that arrived
+                # were put on 0 since: v(0+) is 0 to rounding, and turns at once.
+                return Event(LEAST_PART, None)
+            found = float(brentq(speed, 0.0, part, xtol=LEAST_PART))
             return Event(max(found, LEAST_PART), None)
     return None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import xarray as xr
 
 from meanfield.digests import settings_digest
@@ -221,9 +222,9 @@ def recorded_digest(path: str | Path) -> str | None:
     file = Path(path)
     if file.suffix == ".nc":
         try:
-            with xr.open_dataset(file, engine="netcdf4") as dataset:
-                return dataset.attrs.get(DIGEST_ATTRIBUTE)
-        except (OSError, ValueError):  # not a NetCDF file at all: cut short, or something else
+            with netCDF4.Dataset(file) as dataset:  # xarray looks at the variables, too
+                return getattr(dataset, DIGEST_ATTRIBUTE, None)
+        except OSError:  # not a NetCDF file at all: cut short, or something else
             return None
     found = re.search(rb"%s=([0-9a-f]+)" % DIGEST_ATTRIBUTE.encode(), file.read_bytes())
     return found.group(1).decode() if found else None

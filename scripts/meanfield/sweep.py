@@ -1,51 +1,54 @@
 """The points of a sweep that a GPU trains in one launch with the point of a job."""
 
+import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
+from meanfield.evaluation import TestSet
 from meanfield.initial_data import draw_test_set, draw_weights
 from meanfield.invariants import invariant_names
-from meanfield.laws import Law, make_law
-from meanfield.sampling import Samples
-from meanfield.seeds import PointRun, gpu_checkpoint
+from meanfield.laws import DataSet, Law, make_law
+from meanfield.seeds import PointRun
 from meanfield.sgd.cuda_job import alike
-from meanfield.siblings import Sibling, take_over
-from meanfield.stage import check_sources
+from meanfield.sgd_setup import make_setup
+from meanfield.siblings import Sibling, take_over, unpacked
+from meanfield.stage import make_check
 from meanfield.store import Origin
 from meanfield.timeline import output_times, steps_of
 from meanfield.training import Setup
-from meanfield.trajectory import was_finished
+from meanfield.trajectory import gpu_checkpoint, was_finished
 
 HOST_BYTES = 2**31
 """Of the computer's memory that other points may take; the rest is left to later jobs."""
 
-MakeSetup = Callable[[Mapping[str, Any], list[int], Samples], Setup]
-
 
 def other_points(
-    siblings: Sequence[Sibling], origin: Origin, make_setup: MakeSetup, log: logging.Logger
+    siblings: bytes, origin: Origin, own: Setup, log: logging.Logger
 ) -> Callable[[ExitStack], list[PointRun]]:
     """Return a function that prepares the other points of a sweep, and takes their locks.
 
     These are the points whose results are not up to date and which `cuda.run` can run together with
     the job's own. Their weights and test sets are drawn here, with the bits of `generate_data`.
+    Points of one law with test sets of one size share the test set.
 
     Args:
-        siblings: all points of the sweep, with the job's own.
+        siblings: all points of the sweep, with the job's own, `packed`.
         origin: of the job.
-        make_setup: makes a run's setup of settings, snapshot steps and test set.
+        own: of the job's own run.
         log: told of every point that is taken, held by others, or cannot be prepared.
     """
-    launch, law = _launch_of(origin.settings), make_law(origin.settings["law"])
-    left = HOST_BYTES
+    launch, check = _launch_of(origin.settings), make_check()
+    setups = {_test_set_of(origin.settings): own}
+    left, postponed = HOST_BYTES, 0
 
     def prepare(sibling: Sibling) -> PointRun | None:
-        nonlocal left
+        nonlocal left, postponed
         settings, seeds = sibling.origin.settings, sibling.origin.settings["seeds"]
         if _launch_of(settings) != launch:
             return None
@@ -54,27 +57,39 @@ def other_points(
         )
         if all(was_finished(checkpoint) for checkpoint in left_by_others):
             return None  # trained, but not yet stored by its own job
-        check_sources(sibling.origin)
-        its_law = make_law(settings["law"])
-        if not alike(its_law, law):
+        check(sibling.origin)
+        setup = setups.get(key := _test_set_of(settings))
+        law = setup.law if setup else make_law(settings["law"])
+        if not alike(law, own.law):
             return None
-        setup = make_setup(settings, launch["steps"], draw_test_set(settings, its_law))
-        point = PointRun(
+        needed = len(seeds) * _network_bytes(own, law, settings["sgd"]["neurons"])
+        if setup is None:
+            needed += _test_set_bytes(own.test_set, law, settings["sgd"]["test_samples"])
+        if needed > left:
+            postponed += 1
+            return None
+        if setup is None:  # nothing is drawn before there is room for it
+            setup = make_setup(settings, law, launch["steps"], draw_test_set(settings, law))
+            setups[key] = setup
+        left -= needed
+        return PointRun(
             sibling.origin.point,
-            partial(_weights, settings, its_law),
+            partial(_weights, settings, law),
             seeds,
-            setup,
+            replace(setup, step_size=settings["sgd"]["step_size"]),
             sibling.folder,
             sibling.origin.digest,
         )
-        if (needed := _host_bytes(point, settings["sgd"]["neurons"])) > left:
-            log.info("%s: left to a later job: it needs %d bytes more", point.name, needed)
-            return None
-        left -= needed
-        return point
 
-    others = [sibling for sibling in siblings if sibling.origin.point != origin.point]
-    return lambda locks: take_over(others, prepare, locks, log)
+    def others(locks: ExitStack) -> list[PointRun]:
+        rest = [each for each in unpacked(siblings) if each.origin.point != origin.point]
+        points = take_over(rest, prepare, locks, log)
+        if postponed:
+            bound = f"all together would take more than {HOST_BYTES} bytes"
+            log.info("other points left to later jobs: %d, since %s", postponed, bound)
+        return points
+
+    return others
 
 
 def _weights(settings: Mapping[str, Any], law: Law, seed: int) -> NDArray[Any]:
@@ -92,13 +107,26 @@ def _launch_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _host_bytes(point: PointRun, neurons: int) -> int:
-    """Return the memory that a point takes: test set, what is recorded, and copies of networks."""
-    setup = point.setup
-    snapshots, names = len(setup.snapshot_steps), invariant_names(setup.law, setup.neuron)
-    recorded = 8 * snapshots * neurons * len(names)
-    network = 4 * neurons * setup.neuron.parameters(setup.law.dimension)
-    kept = 4 + (snapshots if setup.keep_theta else 0)
-    parts = setup.test_set.x, setup.test_set.y, setup.test_set.invariants
-    test_set = sum(part.nbytes for part in parts if part is not None)
-    return test_set + len(point.seeds) * (recorded + kept * network)
+def _test_set_of(settings: Mapping[str, Any]) -> str:
+    """Return what a test set depends on.
+
+    The setups of points of one launch that agree in it differ in no more than the step size.
+    """
+    return json.dumps([settings["law"], settings["sgd"]["test_samples"]], sort_keys=True)
+
+
+def _network_bytes(own: Setup, law: Law, neurons: int) -> int:
+    """Return the memory that a network takes: what is recorded, and copies of its parameters."""
+    snapshots = len(own.snapshot_steps)
+    recorded = 8 * snapshots * neurons * len(invariant_names(law, own.neuron))
+    network = 4 * neurons * own.neuron.parameters(law.dimension)
+    kept = 4 + (snapshots if own.keep_theta else 0)
+    return recorded + kept * network
+
+
+def _test_set_bytes(own: TestSet, law: Law, samples: int) -> int:
+    """Return the memory of a test set like the job's own, and of its law if that is data."""
+    parts = own.x, own.y, own.invariants
+    each = sum(part[:1].nbytes for part in parts if part is not None)
+    data = law.x.nbytes + law.y.nbytes if isinstance(law, DataSet) else 0
+    return samples * each + data

@@ -15,7 +15,7 @@ from meanfield.progress import Progress
 from meanfield.sgd.cuda import State
 from meanfield.sgd.reference import Divergence
 from meanfield.training import Setup, look
-from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished, was_finished
+from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished
 
 Run = Callable[..., NDArray[Any]]
 """One-pass SGD of R networks in step: `meanfield.sgd.cuda.run`."""
@@ -49,12 +49,16 @@ class NoRoomError(MemoryError):
 class _Member:
     """A replica on its way: what was recorded, and where it goes on."""
 
-    def __init__(self, replica: Replica, log: logging.Logger) -> None:
+    def __init__(self, replica: Replica, device: str, log: logging.Logger) -> None:
         self.replica, self.records = replica, Records(replica.checkpoint)
         self.start: State | None = None
         checkpoint = replica.checkpoint
         arrays = checkpoint.load()
         self.is_finished = arrays is not None and is_finished(arrays)
+        if arrays is not None and not self.is_finished and str(arrays["device"]) != device:
+            # Another model may round in another order, and so may another version of cuBLAS.
+            checkpoint.discard(f"it was begun on {arrays['device']}, and this is {device}")
+            arrays = None
         if arrays is not None and not self.is_finished:
             step, recorded = int(arrays["step"]), int(arrays["recorded"])
             self.start = State(step, arrays["theta"], arrays["squares"], recorded)
@@ -94,7 +98,8 @@ def train_in_batches(
     moment and started again ends with the same bits as one left alone, if a replica's bits do not
     depend on how many run together. On a GPU they may by blocks, not from registers: there a batch
     that is resumed in other company, or split, may differ by rounding. Replicas whose checkpoints
-    are at different steps are run in a call for each step.
+    are at different steps are run in a call for each step. One that was begun on another device
+    starts anew: no network is of two.
 
     A device splits what it can tell is too much by itself; halves are for when it runs out all the
     same, since others use it.
@@ -114,7 +119,7 @@ def train_in_batches(
         Divergence: the iterates are not finite; its `replica` counts the ones given here.
         NoRoomError: a replica does not even fit alone.
     """
-    members = [_Member(replica, log) for replica in replicas]
+    members = [_Member(replica, device, log) for replica in replicas]
     batches: dict[tuple[bool, int, int], list[int]] = {}
     for number, member in enumerate(members):
         batches.setdefault(member.place, []).append(number)
@@ -142,7 +147,7 @@ def train_in_batches(
         else:
             continue
         for i in numbers:
-            members[i] = _Member(replicas[i], log)
+            members[i] = _Member(replicas[i], device, log)
         waiting += [numbers[half:], numbers[:half]]
     return [member.records.trajectories(1)[0] for member in members]
 
@@ -165,7 +170,8 @@ def _advance(
         if monotonic() - saved >= training.CHECKPOINT_INTERVAL:
             for member in members:
                 member.records.flush()
-            save_together(zip((each.checkpoint for each in replicas), _parts(state()), strict=True))
+            states = ({**part, "device": device} for part in _parts(state()))
+            save_together(zip((each.checkpoint for each in replicas), states, strict=True))
             saved = monotonic()
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
@@ -211,17 +217,3 @@ def _parts(state: State) -> Iterator[Values]:
     """Yield the state of each replica."""
     for theta, squares in zip(state.theta, state.squares, strict=True):
         yield state._replace(theta=theta, squares=squares)._asdict()
-
-
-def finished(replicas: Sequence[Replica]) -> tuple[list[Trajectory], str] | None:
-    """Return the trajectories of replicas that were finished earlier, with the device.
-
-    None unless all of them were.
-    """
-    checkpoints = [replica.checkpoint for replica in replicas]
-    if not all(was_finished(checkpoint) for checkpoint in checkpoints):
-        return None
-    if any(checkpoint.load() is None for checkpoint in checkpoints):
-        return None
-    devices = dict.fromkeys(str(checkpoint.state("device")) for checkpoint in checkpoints)
-    return [Trajectory(checkpoint) for checkpoint in checkpoints], " and ".join(devices)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,6 +105,20 @@ class Trajectory:
         return self.checkpoint.state(_name("final", self.network))
 
 
+class Outcome(NamedTuple):
+    """What became of the runs of a point.
+
+    Attributes:
+        trajectories: of every seed.
+        backend: what computed them, "cpu" or "cupy".
+        device: on which.
+    """
+
+    trajectories: list[Trajectory]
+    backend: str
+    device: str
+
+
 def is_finished(state: Mapping[str, NDArray[Any]]) -> bool:
     """Tell whether a checkpoint's state is the end of its run."""
     return _name("final", 0) in state
@@ -112,6 +127,44 @@ def is_finished(state: Mapping[str, NDArray[Any]]) -> bool:
 def was_finished(checkpoint: Checkpoint) -> bool:
     """Tell whether a checkpoint's file is the end of its run, without reading all of it."""
     return checkpoint.holds(_name("final", 0))
+
+
+def finished(checkpoints: Sequence[Checkpoint]) -> Outcome | None:
+    """Return what became of networks that a GPU has all finished earlier.
+
+    Args:
+        checkpoints: of the networks, one each.
+
+    Returns:
+        None unless all of them were finished.
+    """
+    if not all(was_finished(checkpoint) for checkpoint in checkpoints):
+        return None
+    if any(checkpoint.load() is None for checkpoint in checkpoints):
+        return None
+    trajectories = [Trajectory(checkpoint) for checkpoint in checkpoints]
+    return Outcome(trajectories, "cupy", devices_of(checkpoints))
+
+
+def devices_of(checkpoints: Iterable[Checkpoint]) -> str:
+    """Return in words on which devices networks, which are finished, were run."""
+    return " and ".join(
+        dict.fromkeys(str(checkpoint.state("device")) for checkpoint in checkpoints)
+    )
+
+
+def gpu_checkpoint(folder: Path, identity: str, seed: int) -> Checkpoint:
+    """Return the checkpoint of a network on a GPU.
+
+    A run is continued where it began: the CPU, whose checkpoints are others, rounds in another
+    order. So may another GPU, by which a checkpoint is therefore discarded.
+
+    Args:
+        folder: of the point's checkpoints.
+        identity: what the point's results are made from.
+        seed: of the network.
+    """
+    return Checkpoint(folder / f"gpu-seed-{seed}.npz", f"{identity} cupy {seed}")
 
 
 def _name(field: str, network: int) -> str:

@@ -1,6 +1,4 @@
 import logging
-import sys
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,6 @@ from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
 from meanfield.schedules import Constant
 from meanfield.sgd import cuda, cuda_blocked, cuda_job, cuda_resident, reference
-from meanfield.sgd.cuda_device import CupyDevice
 from meanfield.sgd.reference import Divergence
 from sgd_runs import STEP
 
@@ -71,7 +68,7 @@ def test_nothing_but_the_arguments_changes_bits(monkeypatch, form, case):
     monkeypatch.setattr(cuda_resident, "_LAUNCH", 7)
     monkeypatch.setattr(cuda_blocked, "_WINDOW", 32)
     monkeypatch.setattr(cuda_resident, "_SAMPLE_BYTES", 1)
-    each = cuda._needed(job_of(case))
+    each = cuda._needed(job_of(case), 1)
     for device in (HostDevice(order=2), HostDevice(free=int(each / 0.9) + 2)):
         pieces, means_of_pieces = run_cuda(case, device=device)
         assert np.array_equal(whole, pieces)
@@ -90,16 +87,10 @@ def job_of(case, neurons=90):
 def test_a_matrix_product_is_of_as_many_networks_as_run(monkeypatch, steps):
     """A library may choose the order of sums by the number, which nothing else is to change."""
     choose_form(monkeypatch, "memory")
-    batches = set()
-
-    def matmul(left, right, out=None):
-        batches.add(left.shape[:-2])
-        return np.matmul(left, right, out=out)
-
     device = HostDevice()
-    device.xp = SimpleNamespace(**{**vars(np), "matmul": matmul})
     run_cuda(RIDGE, device=device, snapshot_steps=steps)
-    assert batches == {(len(SEEDS),)}
+    assert {product.number for product in device.products} == {len(SEEDS)}
+    assert len(set(device.products)) == 2
 
 
 @pytest.mark.parametrize(("form", "case"), PATHS)
@@ -153,12 +144,12 @@ def run_single_precision(case, seed, index):
 
 
 def test_memory_is_reckoned_before_it_is_taken(caplog):
-    each = cuda._needed(job_of(RIDGE))
+    each, both = (cuda._needed(job_of(RIDGE), replicas) for replicas in (1, 2))
     with pytest.raises(MemoryError, match=rf"needs {each} bytes on the GPU, {each} are free"):
         run_cuda(RIDGE, device=HostDevice(free=each))
     with caplog.at_level(logging.INFO, "meanfield"):
-        run_cuda(RIDGE, device=HostDevice(free=2 * each))
-    assert f"2 replicas need {2 * each} bytes" in caplog.text
+        run_cuda(RIDGE, device=HostDevice(free=int(each / 0.9) + 2))
+    assert f"2 replicas need {both} bytes" in caplog.text
     assert "batches of 1" in caplog.text
 
 
@@ -167,51 +158,36 @@ def test_exhausted_memory_is_reported():
         def compile(self, variant):
             raise MemoryError("as the allocator says")
 
-    with pytest.raises(MemoryError, match=r"bytes a replica .*as the allocator says"):
+    with pytest.raises(MemoryError, match=r"bytes for a replica .*as the allocator says"):
         run_cuda(RIDGE, device=Exhausted())
 
 
-def test_cupy_s_errors_of_memory_are_known(monkeypatch):
-    class OutOfMemoryError(MemoryError):
-        pass
+class Rounding(HostDevice):
+    """A device that rounds the factors of its products from one of them on, as tensor cores do."""
 
-    memory = SimpleNamespace(OutOfMemoryError=OutOfMemoryError)
-    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(memory=memory)))
-    device = CupyDevice()
+    def __init__(self, product: int) -> None:
+        super().__init__()
+        self.product = product
 
-    def error(name, text):
-        return type(name, (RuntimeError,), {})(text)
-
-    assert device.is_exhausted(OutOfMemoryError("Out of memory allocating 512 bytes"))
-    for name, text in (
-        ("CUDARuntimeError", "cudaErrorMemoryAllocation: out of memory"),
-        ("CUDADriverError", "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
-        ("CUBLASError", "CUBLAS_STATUS_ALLOC_FAILED"),
-    ):
-        assert device.is_exhausted(error(name, text))
-    assert not device.is_exhausted(error("CUDADriverError", "CUDA_ERROR_INVALID_VALUE: invalid"))
-    assert not device.is_exhausted(MemoryError("of the computer"))
+    def multiply(self, product, left, right, out):
+        if len(self.products) >= self.product:
+            left, right = to_tf32(left), to_tf32(right)
+        super().multiply(product, left, right, out)
 
 
+def to_tf32(array):
+    kept = np.uint32(0xFFFFFFFF << 13 & 0xFFFFFFFF)
+    return ((array.view(np.uint32) + np.uint32(1 << 12)) & kept).view(np.float32)
+
+
+@pytest.mark.parametrize("form", ["registers", "memory"])
 @pytest.mark.parametrize("product", [0, 1])
-def test_products_in_tf32_are_refused(monkeypatch, product):
-    """A library that rounds the factors of one of the two products, as tensor cores do."""
-    calls = []
-
-    def matmul(left, right, out=None):
-        calls.append(left.shape)
-        if len(calls) == product + 1:
-            kept = np.uint32(0xFFFFFFFF << 13 & 0xFFFFFFFF)
-            left = ((left.view(np.uint32) + np.uint32(1 << 12)) & kept).view(np.float32)
-        return np.matmul(left, right, out=out)
-
-    choose_form(monkeypatch, "registers")
-    device = HostDevice()
-    device.xp = SimpleNamespace(**vars(np))
-    run_cuda(RIDGE, device=device)
-    device.xp.matmul = matmul
-    with pytest.raises(RuntimeError, match=r"round float32 to TF32.* unset CUPY_TF32"):
-        run_cuda(RIDGE, device=device)
+def test_products_in_tf32_are_refused(monkeypatch, product, form):
+    """A library that rounds the factors of both of the two products, or of the second."""
+    choose_form(monkeypatch, form)
+    assert to_tf32(np.ones(1, np.float32) + np.float32(2.0**-12))[0] == 1
+    with pytest.raises(RuntimeError, match=r"do not keep the bits.* unset NVIDIA_TF32_OVERRIDE"):
+        run_cuda(RIDGE, device=Rounding(product))
 
 
 @pytest.mark.parametrize(
@@ -262,12 +238,11 @@ MUTATIONS = {
     "factors are not awaited": (
         "registers", "    __syncthreads();\n\n    double", "    double"
     ),
-    "errors are not awaited": (
-        "registers", "    __syncthreads();\n    for (int item", "    for (int item"
+    "factors of the memory are not awaited": (
+        "memory", "    __syncthreads();\n\n    double", "    double"
     ),
-    "scaled factors are not awaited": (
-        "memory", "            factor[k][l] *= error;\n        __syncthreads();\n",
-        "            factor[k][l] *= error;\n",
+    "samples to be multiplied are not awaited": (
+        "registers", "        __syncthreads();\n#pragma unroll 8", "#pragma unroll 8"
     ),
 }  # fmt: skip
 
@@ -277,14 +252,12 @@ class Mutant(HostDevice):
 
     def __init__(self, fault: list[str], order: int) -> None:
         super().__init__(order)
-        self.fault = fault
+        self.fault, self.found = fault, False
 
     def compile(self, variant):
         source = variant.source()
-        if variant.function in ("resident", "recurrence"):
-            assert self.fault[0] in source
-            source = source.replace(*self.fault)
-        return self.build(source, variant)
+        self.found |= self.fault[0] in source
+        return self.build(source.replace(*self.fault), variant)
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -294,10 +267,12 @@ def test_a_missing_barrier_is_caught(monkeypatch, name):
     right, _ = run_cuda(RIDGE)
     found: list[Any] = []
     for order in range(1, 5):
+        device = Mutant(fault, order)
         try:
             with np.errstate(all="ignore"):
-                found.append(run_cuda(RIDGE, device=Mutant(fault, order))[0])
+                found.append(run_cuda(RIDGE, device=device)[0])
         except (Divergence, DeadlockError) as error:
             found.append(error)
+        assert device.found
     # By chance an order may be the right one.
     assert not all(isinstance(each, np.ndarray) and np.array_equal(each, right) for each in found)

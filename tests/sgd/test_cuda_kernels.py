@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 
+import kernel_signature
 from cuda_compiler import compile_for, needs_nvrtc
+from cuda_host import HostDevice
 from meanfield.activations import Erf, PiecewiseLinear, ReLU, Softplus
 from meanfield.sgd.cuda_kernels import (
     Kind,
     Shape,
     activation_macros,
+    gram,
     product_kernel,
     recurrence,
     recurrence_shape,
@@ -36,7 +39,8 @@ SHIPPED = {
     "800 x 320": of_network(800, RELU),
     "10000 x 100": of_network(10_000, RIDGE._replace(dimension=100)),
     "draw": product_kernel("draw", RELU, BLOCK),
-    "move": product_kernel("move", WIDEST, 1),
+    "gram": gram(RELU, BLOCK),
+    "decay and noise": product_kernel("decay_and_noise", WIDEST, 1),
 }
 OTHERS = {
     "noise and decay": of_network(800, WIDEST),
@@ -109,3 +113,50 @@ def test_numbers_of_an_activation_are_those_of_float32():
         assert found == np.array(numbers, np.float32).tolist()
     with pytest.raises(ValueError, match="finite in float32"):
         activation_macros(PiecewiseLinear((0.0,), (1e39,)))
+
+
+def test_the_arguments_of_a_kernel_are_read_from_its_text():
+    found = kernel_signature.parameters(resident(RIDGE, Shape(224, 4)).source(), "resident")
+    assert [(each.name, each.dtype.name, each.pointer) for each in found] == [
+        ("theta", "float32", True), ("neurons", "int32", False), ("seeds", "uint64", True),
+        ("wide", "float32", True), ("narrow", "float32", True), ("informative", "int32", False),
+        ("host_x", "float32", True), ("host_y", "float32", True), ("group", "int32", True),
+        ("rates", "float32", True), ("gammas", "float64", True), ("scales", "float32", True),
+        ("first_step", "uint64", False), ("count", "int32", False), ("squares", "float64", True),
+        ("failed", "int64", True),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="no kernel absent"):
+        kernel_signature.parameters("", "absent")
+    with pytest.raises(ValueError, match="not the argument of a kernel: 'short s'"):
+        kernel_signature.parameters("__global__ void known(float *x, short s)", "known")
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "message"),
+    [
+        (2, np.int64(9), "count is int32, got int64"),
+        (2, 9, "count is int32, got int"),
+        (2, np.uint32(9), "count is int32, got uint32"),
+        (0, np.zeros(9), "x is an array of float32, got an array of float64"),
+        (0, np.float32(9), "x is an array of float32, got float32"),
+        (1, np.zeros(9, np.int64), "seeds is an array of uint64, got an array of int64"),
+    ],
+)
+def test_an_argument_of_another_width_is_refused(place, wrong, message):
+    """A GPU would read beyond it, or what lies beside it."""
+    source = (
+        '// f(int)\nextern "C" __global__ void __launch_bounds__(THREADS) f(\n'
+        "    float *x, const u64 *seeds, int count)\n{ x[0] = count + seeds[0]; }"
+    )
+    variant = product_kernel("draw", RIDGE, 1)._replace(function="f")
+    launch = HostDevice().build("typedef unsigned long long u64;\n" + source, variant)
+    x = np.zeros(1, np.float32)
+    right = [x, np.ones(1, np.uint64), np.int32(4)]
+    launch((1, 1), tuple(right))
+    assert x[0] == 5
+    with pytest.raises(TypeError, match=message):
+        launch((1, 1), (*right[:place], wrong, *right[place + 1 :]))
+    with pytest.raises(TypeError, match="takes 3 arguments, got 2"):
+        launch((1, 1), tuple(right[:2]))
+    with pytest.raises(AssertionError):
+        launch((1, 65_536), tuple(right))

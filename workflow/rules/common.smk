@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from meanfield.config_errors import ConfigError
 from meanfield.config_files import load_settings, load_yaml
 from meanfield.plan import Plan
+from meanfield.siblings import Sibling, packed
 
 # Snakemake calls the interpreter of a script without quoting its path.
 if " " in sys.executable:

@@ -16,7 +16,8 @@ PLAN = load_plan()
 RESULTS = PLAN.results
 
 
-# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one.
+# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one. With
+# `auto` it is not known whether there is, so that they start at once; those that find one wait in line.
 ON_GPU = PLAN.backend == "cupy"
 GPU = {"gpu": 1} if ON_GPU else {}
 SWEEP_ON_GPU = ON_GPU and PLAN.batch == "sweep"
@@ -95,29 +96,37 @@ def siblings_of(stage):
     """
 
     def find(wildcards, resources):
-        return _points_of(stage, wildcards.experiment) if PLAN.batch == "sweep" else []
+        return _packed_points(stage, wildcards.experiment) if PLAN.batch == "sweep" else b""
 
     return find
 
 
 @cache
-def _points_of(stage, experiment):
-    """What makes every point's result, and its path: one list, to which all jobs refer."""
+def _packed_points(stage, experiment):
+    """What makes every point's result, and its path: one text for all jobs."""
+    return packed(Sibling(job.origin, job.file) for job in _jobs_of(stage, experiment))
+
+
+@cache
+def _jobs_of(stage, experiment):
+    """All jobs of a stage of an experiment."""
     jobs = (job for job in PLAN.jobs.values() if job.experiment == experiment)
-    found = (job for job in jobs if job.stage == stage)
-    return [{"origin": asdict(job.origin), "result": job.file} for job in found]
+    return [job for job in jobs if job.stage == stage]
 
 
 def threads_of_sgd(wildcards):
     """One for each seed, or fewer so that two runs of the experiment fall to each core.
 
-    Side by side, runs keep the cores busy while others of them start and end. On a GPU, up to eight
-    where a job looks at the networks of a whole sweep, and no more: the jobs that only store what
-    another one trained would keep all cores from others.
+    Side by side, runs keep the cores busy while others of them start and end. On a GPU they take
+    turns: one for each seed there, or up to eight where a job looks at the networks of a whole
+    sweep. No more: the jobs that only store what another one trained would keep all cores from
+    others.
     """
     seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
-    points = len(_points_of("run_sgd", wildcards.experiment))
+    points = len(_jobs_of("run_sgd", wildcards.experiment))
     if SWEEP_ON_GPU:
         return max(seeds, min(8, points * seeds))
     cores = workflow.resource_settings.cores  # None on a cluster
-    return seeds if cores is None else min(seeds, -(-2 * cores // points))
+    if ON_GPU or cores is None:
+        return seeds
+    return min(seeds, -(-2 * cores // points))

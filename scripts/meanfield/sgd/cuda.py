@@ -11,6 +11,7 @@ may choose the order of its sums by that.
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ class _Replicas:
         self._failed: Any = None
         self._host = theta, squares
         self.unit = 1 if shape else cuda_blocked.block_of(job)
-        self.window = (cuda_resident if shape else cuda_blocked).window(job)
+        self.window = _form(job).window(job, len(job.laws))
 
     def advance(self, step: int, target: int, counted: int, last: int | None = None) -> Any:
         """Run to a step at which the run can be cut; or to ``last``, and back to ``target``.
@@ -189,7 +190,7 @@ def run(
         if not device.is_exhausted(error):
             raise
         raise MemoryError(
-            f"the GPU's memory is exhausted: {_needed(job)} bytes a replica were expected, "
+            f"the GPU's memory is exhausted: {_needed(job, 1)} bytes for a replica were expected, "
             f"{device.free_bytes()} are free now ({error})"
         ) from error
 
@@ -254,28 +255,34 @@ def _state(batches: list[_Replicas], step: int, recorded: int) -> State:
     return State(step, theta, squares, recorded)
 
 
-def _needed(job: Job) -> int:
-    """Return the memory that a replica takes, in bytes."""
-    one = job.part(slice(0, 1))
-    resident = resident_shape(job.neurons, job.kind) is not None
-    return (cuda_resident if resident else cuda_blocked).needed_bytes(one)
+def _form(job: Job) -> ModuleType:
+    """Return the module that runs a job."""
+    return cuda_resident if resident_shape(job.neurons, job.kind) else cuda_blocked
+
+
+def _needed(job: Job, replicas: int) -> int:
+    """Return the memory that so many replicas of a job take together, in bytes."""
+    needed: int = _form(job).needed_bytes(job, replicas)
+    return needed
 
 
 def _batch_size(job: Job, free: int) -> int:
-    """Return how many replicas fit the device together.
+    """Return how many replicas can be on the device together.
 
     Raises:
-        MemoryError: not one does.
+        MemoryError: not one can.
     """
-    replicas, each = len(job.laws), _needed(job)
-    size = int(_SHARE * free) // each
+    replicas, most = len(job.laws), _form(job).MOST_TOGETHER
+    # Not all sizes below one that fits need fit: fewer replicas have more samples at once.
+    sizes = range(min(replicas, most), 0, -1)
+    size = next((size for size in sizes if _needed(job, size) <= _SHARE * free), 0)
     if size == 0:
         raise MemoryError(
-            f"a replica needs {each} bytes on the GPU, {free} are free: set backend: cpu"
+            f"a replica needs {_needed(job, 1)} bytes on the GPU, {free} are free: set backend: cpu"
         )
     if size < replicas:
         LOG.info(
-            "%d replicas need %d bytes on the GPU, %d are free: they run in batches of %d",
-            replicas, each * replicas, free, size,
+            "%d replicas need %d bytes on the GPU, %d are free, and %d can share a launch: they "
+            "run in batches of %d", replicas, _needed(job, replicas), free, most, size,
         )  # fmt: skip
-    return min(size, replicas)
+    return size

@@ -6,14 +6,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from meanfield import gpu_memory
 from meanfield.sgd.cuda_kernels import Variant
-
-_NO_MEMORY = (
-    "CUDARuntimeError cudaErrorMemoryAllocation",
-    "CUDADriverError CUDA_ERROR_OUT_OF_MEMORY",
-    "CUBLASError CUBLAS_STATUS_ALLOC_FAILED",
-)
-"""Names and messages of CuPy's errors when memory runs out outside of its pool."""
+from meanfield.sgd.cuda_product import Product
 
 Launch = Callable[[tuple[int, int], tuple[Any, ...]], None]
 """A compiled kernel, called as launch(grid, arguments) with arrays and NumPy scalars."""
@@ -30,6 +25,16 @@ class Device(Protocol):
 
     def compile(self, variant: Variant) -> Launch:
         """Return a kernel."""
+
+    def multiply(self, product: Product, left: Any, right: Any, out: Any) -> None:
+        """Compute products of stacked matrices in float32, with all of its bits.
+
+        Args:
+            product: of `stacked_product`, for the shapes of the arrays.
+            left: float32, in row-major order, as are the others.
+            right: float32.
+            out: changed; shares no memory with the others.
+        """
 
     def is_exhausted(self, error: Exception) -> bool:
         """Say whether an exception means that there is not enough memory."""
@@ -48,7 +53,8 @@ class CupyDevice:
         import cupy  # absent where there is no GPU
 
         self.xp = cupy
-        self._pool_error: type[Exception] = cupy.cuda.memory.OutOfMemoryError
+        # cuBLAS reads factors from the host's memory, unless a handle is told otherwise.
+        self._factors = np.array([0.0, 1.0], dtype=np.float32)
 
     def compile(self, variant: Variant) -> Launch:
         """Return a kernel; CuPy keeps what NVRTC made of it on disk."""
@@ -62,19 +68,31 @@ class CupyDevice:
 
         return launch
 
-    def is_exhausted(self, error: Exception) -> bool:
-        """Say whether an exception means that there is not enough memory.
+    def multiply(self, product: Product, left: Any, right: Any, out: Any) -> None:
+        """Compute products of stacked matrices by one call of cuBLAS, on CuPy's current stream.
 
-        CuPy's pool says so by a MemoryError; driver, runtime and cuBLAS, which take memory for
-        kernels and workspaces, by a status.
+        Source: cuBLAS library, cublasSgemmStridedBatched and cublasSetMathMode.
         """
-        status = f"{type(error).__name__} {error}"
-        return isinstance(error, self._pool_error) or status.startswith(_NO_MEMORY)
+        cublas, handle = self.xp.cuda.cublas, self.xp.cuda.get_cublas_handle()
+        # The handle is all CuPy's: a mode of rounding to TF32 may have been left in it.
+        cublas.setMathMode(handle, cublas.CUBLAS_DEFAULT_MATH)
+        zero = self._factors.ctypes.data
+        one = zero + self._factors.itemsize
+        cublas.sgemmStridedBatched(
+            handle, product.transpose_a, product.transpose_b, product.m, product.n, product.k,
+            one, right.data.ptr, product.leading_a, product.stride_a,
+            left.data.ptr, product.leading_b, product.stride_b,
+            one if product.beta else zero, out.data.ptr, product.leading_c, product.stride_c,
+            product.number,
+        )  # fmt: skip
+
+    def is_exhausted(self, error: Exception) -> bool:
+        """Say whether an exception means that there is not enough memory."""
+        return gpu_memory.is_exhausted(error)
 
     def free_bytes(self) -> int:
-        """Return the memory that the driver and CuPy's pool can give."""
-        free, _ = self.xp.cuda.Device().mem_info
-        return int(free) + int(self.xp.get_default_memory_pool().free_bytes())
+        """Return how much memory can be had."""
+        return gpu_memory.free_bytes(self.xp)
 
     def to_host(self, array: Any) -> npt.NDArray[Any]:
         """Return a copy of an array, once all that computes it is done."""

@@ -179,6 +179,19 @@ class Constants:
         )
 
 
+def replica_bytes(job: Job, replicas: int, count: int) -> int:
+    """Return what replicas take on the device beside networks and samples.
+
+    Args:
+        job: whose replicas they are.
+        replicas: how many.
+        count: steps whose sizes are there at once.
+    """
+    # `Constants`, squares and failed; a row of `Steps` for each different step size.
+    rows = min(replicas, len(np.unique(job.step_sizes)))
+    return replicas * (8 + 3 * 4 + 8 + 8) + rows * count * (4 + 8 + 4)
+
+
 def host_samples(job: Job, first: int, count: int) -> tuple[Any, Any]:
     """Draw the samples of consecutive steps on the CPU.
 

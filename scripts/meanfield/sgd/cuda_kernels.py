@@ -14,11 +14,13 @@ _FOLDER = Path(__file__).with_name("kernels")
 _RESIDENT = ("random.cu", "activation.cu", "reduction.cu", "resident.cu")
 _RECURRENCE = ("random.cu", "activation.cu", "reduction.cu", "recurrence.cu")
 _PRODUCTS = ("random.cu", "products.cu")
+_GRAM = ("gram.cu",)
 
 BATCH = 16
 """Samples that the resident kernel draws at once."""
 COPY_THREADS = 256
 """Threads of a block in the kernels around the matrix products."""
+_GRAM_THREADS = 64
 _MEMORY_THREADS = 1024
 _REGISTERS = 2**16
 _STREAMS = {
@@ -176,7 +178,7 @@ def recurrence(kind: Kind, shape: Shape, block: int) -> Variant:
 
 
 def product_kernel(function: str, kind: Kind, block: int) -> Variant:
-    """Return one of the kernels around the matrix products, "draw" or "move"."""
+    """Return a kernel around the matrix products, "draw" or "decay_and_noise"."""
     macros = {
         "THREADS": COPY_THREADS,
         "DIMENSION": kind.dimension,
@@ -186,6 +188,12 @@ def product_kernel(function: str, kind: Kind, block: int) -> Variant:
         "NOISY": int(kind.noisy),
     }
     return _variant(function, _PRODUCTS, macros)
+
+
+def gram(kind: Kind, block: int) -> Variant:
+    """Return the kernel that multiplies the samples of a block with one another."""
+    macros = {"THREADS": _GRAM_THREADS, "PARAMETERS": kind.parameters, "BLOCK": block}
+    return _variant("gram", _GRAM, macros)
 
 
 def activation_macros(activation: Activation) -> dict[str, str]:

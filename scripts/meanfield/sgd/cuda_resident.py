@@ -5,8 +5,11 @@ from typing import Any
 import numpy as np
 
 from meanfield.sgd.cuda_device import Device
-from meanfield.sgd.cuda_job import Constants, Job, host_samples
+from meanfield.sgd.cuda_job import Constants, Job, host_samples, replica_bytes
 from meanfield.sgd.cuda_kernels import Shape, resident
+
+MOST_TOGETHER = 2**31 - 1
+"""Replicas of a launch: CUDA has no more blocks of threads in a row of a grid."""
 
 _LAUNCH = 8192
 _SAMPLE_BYTES = 2**28
@@ -26,7 +29,7 @@ class Resident:
         self._job, self._device = job, device
         self._kernel = device.compile(resident(job.kind, shape))
         self._constants = Constants(job, device.xp.asarray)
-        self.window = window(job)
+        self.window = window(job, len(job.laws))
 
     def advance(
         self, theta: Any, step: int, target: int, counted: int, squares: Any, failed: Any
@@ -61,15 +64,17 @@ class Resident:
         return xp.asarray(np.pad(x, ((0, 0), (0, 0), (0, padding)))), xp.asarray(y)
 
 
-def window(job: Job) -> int:
-    """Return the steps of a launch: fewer where their samples come from the host."""
+def window(job: Job, replicas: int) -> int:
+    """Return the steps of a launch of so many replicas: fewer if samples come from the host."""
     if job.kind.drawn:
         return _LAUNCH
-    room = _SAMPLE_BYTES // (4 * (job.kind.inputs + 1) * len(job.laws))
+    room = _SAMPLE_BYTES // (4 * (job.kind.inputs + 1) * replicas)
     return min(_LAUNCH, 2 ** (max(room, 64).bit_length() - 1))
 
 
-def needed_bytes(job: Job) -> int:
-    """Return the memory that a replica takes on the device."""
-    samples = 0 if job.kind.drawn else window(job) * (job.kind.inputs + 1)
-    return 4 * (job.neurons * job.kind.parameters + samples) + 16 * window(job)
+def needed_bytes(job: Job, replicas: int) -> int:
+    """Return the memory that so many replicas of a job take on the device."""
+    steps = window(job, replicas)
+    samples = 1 if job.kind.drawn else replicas * steps * (job.kind.inputs + 1)
+    networks = replicas * job.neurons * job.kind.parameters
+    return 4 * (networks + samples) + replica_bytes(job, replicas, steps)

@@ -1,4 +1,5 @@
-// What surrounds the matrix products of blocked SGD: samples as rows, and the step of the weights.
+// What surrounds the matrix products of blocked SGD: samples as rows, and what of a step does not
+// depend on them.
 //
 // Macros: THREADS, DIMENSION, PARAMETERS, BLOCK, and, 0 or 1, PERCEPTRON, NOISY.
 
@@ -36,19 +37,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) draw(
     }
 }
 
-// theta <- shrink theta + change + sqrt(4 s / beta) g, but for output weights, which have been
-// shrunk and moved: they only get their noise.  theta and change (R, size); scales as rates in
-// `recurrence`.  One thread a quad of parameters, a row of blocks a replica.
-extern "C" __global__ void __launch_bounds__(THREADS) move(
-    float *theta, const float *change, const float *shrink, long long size, const int *group,
-    const float *scales, int stride, int offset, const u64 *seeds, u64 step)
+// theta <- Gamma theta + sqrt(4 s / beta) g, but for output weights, which `recurrence` has shrunk:
+// they only get their noise.  theta (R, size); shrink (R,) is Gamma; scales (G, stride) has
+// sqrt(4 s / beta) of the step at `offset`.  One thread a quad of parameters, a row of blocks a
+// replica.
+extern "C" __global__ void __launch_bounds__(THREADS) decay_and_noise(
+    float *theta, const float *shrink, long long size, const int *group, const float *scales,
+    int stride, int offset, const u64 *seeds, u64 step)
 {
     const int replica = blockIdx.y;
     const long long quad = (long long)blockIdx.x * THREADS + threadIdx.x;
     if (4 * quad >= size)
         return;
     theta += replica * size;
-    change += replica * size;
 #if NOISY
     const float scale = scales[(long long)group[replica] * stride + offset];
     const Normals g = draw_normals((u32)quad, step, STREAM_NOISE, seeds[replica]);
@@ -58,9 +59,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) move(
         if (at < size) {
             float w = theta[at];
             if (!PERCEPTRON || at % PARAMETERS != 0)
-                w = __fmaf_rn(shrink[replica], w, change[at]);
+                w *= shrink[replica];
 #if NOISY
-            w += scale * g.value[p];
+            w = __fmaf_rn(scale, g.value[p], w);
 #endif
             theta[at] = w;
         }

@@ -6,26 +6,25 @@
 //     e_l = 2 s_l (y_l - yhat_l),   a_i,l+1 = gamma_l a_il + e_l sigma(z_il),
 //     R_lk = prod_{l<m<k} gamma_m,   Gamma_k = prod_{m<k} gamma_m
 //
-// takes the place of H by S and of X by R_lB e_l x_l, so that W <- Gamma_B W + S^T X is one more
-// product.  A sample is a row of the length of theta_i: x, or (0, 1, x) for theta = (a, b, w).
+// and C_il = R_lB e_l S_il takes the place of H, so that W <- Gamma_B W + C^T X is one more product.
+// A sample is a row of the length of theta_i: x, or (0, 1, x) for theta = (a, b, w).
 //
 // Macros: THREADS, PARAMETERS, BLOCK, and, 0 or 1, PERCEPTRON, DECAYING, IN_REGISTERS: whether a
 // thread holds its pre-activations, of at most NEURONS neurons, or reads them again and again.
 
-// Args: h (R, neurons, BLOCK), H and then S, so that no product needs a transposed copy of it;
-// theta (R, neurons, PARAMETERS), of which a changes; outer (R, 2, neurons), scratch; x and scaled (R, BLOCK, PARAMETERS); gram (R, BLOCK, BLOCK);
+// Args: h (R, BLOCK, neurons), H and then C, zero for samples that are not used; theta (R, neurons,
+// PARAMETERS), of which a changes; outer (R, 2, neurons), scratch; gram (R, BLOCK, BLOCK);
 // y (R, BLOCK); group (R,), the row of rates = 2 s_k and gammas, each (G, stride), whose entry
 // `offset` is the first step of the block; count <= BLOCK steps are done; squares (R,) gains
 // (y - yhat)^2 from the step `counted` on; failed (R,), at first -1, becomes the first step whose
 // prediction is not finite; shrink (R,) becomes Gamma_count.
 extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
-    float *h, float *theta, float *outer, int neurons, const float *x, float *scaled,
-    const float *gram, const float *y, const int *group, const float *rates,
-    const double *gammas, int stride, int offset, int count, u64 first_step, u64 counted,
-    float *shrink, double *squares, long long *failed)
+    float *h, float *theta, float *outer, int neurons, const float *gram, const float *y,
+    const int *group, const float *rates, const double *gammas, int stride, int offset, int count,
+    u64 first_step, u64 counted, float *shrink, double *squares, long long *failed)
 {
     __shared__ float factor[BLOCK][BLOCK];  // R_lk G_lk
-    __shared__ float lead[BLOCK], tail[BLOCK], errors[BLOCK];
+    __shared__ float lead[BLOCK], tail[BLOCK];  // Gamma_k, R_lB
     __shared__ float partials[2][WARPS];
     const int replica = blockIdx.x;
     if (failed[replica] >= 0)
@@ -37,23 +36,25 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
     h += (long long)replica * BLOCK * neurons;
     theta += (long long)replica * neurons * PARAMETERS;
     outer += (long long)replica * 2 * neurons;
-    x += (long long)replica * BLOCK * PARAMETERS;
-    scaled += (long long)replica * BLOCK * PARAMETERS;
     gram += (long long)replica * BLOCK * BLOCK;
     y += (long long)replica * BLOCK;
-    for (int l = threadIdx.x; l < BLOCK; l += THREADS) {
+    for (int item = threadIdx.x; item < BLOCK * BLOCK; item += THREADS) {
+        const int l = item / BLOCK, k = item % BLOCK;
         double ratio = 1.0;
-        for (int k = l + 1; k < count; ++k) {
-            factor[l][k] = gram[l * BLOCK + k] * (float)ratio;
-            if (DECAYING)
-                ratio *= gammas[k];
+        for (int m = l + 1; DECAYING && m < k && m < count; ++m)
+            ratio *= gammas[m];
+        factor[l][k] = gram[item] * (float)ratio;
+    }
+    for (int l = threadIdx.x; l < BLOCK; l += THREADS) {
+        double before = 1.0, after = 1.0;
+        for (int m = 0; DECAYING && m < count; ++m) {
+            if (m < l)
+                before *= gammas[m];
+            if (m > l)
+                after *= gammas[m];
         }
-        tail[l] = (float)ratio;
-        errors[l] = 0.0f;
-        double before = 1.0;
-        for (int m = 0; DECAYING && m < l && m < count; ++m)
-            before *= gammas[m];
         lead[l] = (float)before;
+        tail[l] = (float)after;
         if (l == count - 1)
             shrink[replica] = DECAYING ? (float)(before * gammas[l]) : 1.0f;
     }
@@ -68,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
         a[q] = PERCEPTRON && i < neurons ? theta[(long long)i * PARAMETERS] : 1.0f;
 #pragma unroll
         for (int k = 0; k < BLOCK; ++k)
-            hidden[q][k] = i < neurons ? lead[k] * h[(long long)i * BLOCK + k] : 0.0f;
+            hidden[q][k] = i < neurons ? lead[k] * h[(long long)k * neurons + i] : 0.0f;
     }
 #pragma unroll
     for (int k = 0; k < BLOCK; ++k) {
@@ -90,23 +91,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
                 failed[replica] = (long long)first_step + k;
             return;
         }
-        if (threadIdx.x == 0) {
-            errors[k] = error;
-            if (first_step + k >= counted)
-                sum_of_squares += (double)residual * (double)residual;
-        }
+        if (threadIdx.x == 0 && first_step + k >= counted)
+            sum_of_squares += (double)residual * (double)residual;
 #pragma unroll
         for (int q = 0; q < NEURONS; ++q) {
             const int i = q * THREADS + threadIdx.x;
-            if (i < neurons)
-                h[(long long)i * BLOCK + k] = c[q];
             c[q] *= error;
+            if (i < neurons)
+                h[(long long)k * neurons + i] = DECAYING ? tail[k] * c[q] : c[q];
             if (PERCEPTRON)
                 a[q] = __fmaf_rn(error, value[q], DECAYING ? (float)gammas[k] * a[q] : a[q]);
         }
 #pragma unroll
         for (int l = k + 1; l < BLOCK; ++l) {
-            // Beyond the last step the factors are void, and so is what they make.
             const float f = factor[k][l];
 #pragma unroll
             for (int q = 0; q < NEURONS; ++q)
@@ -122,7 +119,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
         }
     }
 #else
-    // The output weights follow one pass behind, when the error is known.
+    // What needs the error of a sample, known after its sum, follows one pass behind: the output
+    // weights, and e_l S_il in the place of S_il.
     float error = 0.0f, gamma = 1.0f;
     if (PERCEPTRON)
         for (int i = threadIdx.x; i < neurons; i += THREADS) {
@@ -132,10 +130,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
     for (int k = 0; k < count; ++k) {
         float sum = 0.0f;
         for (int i = threadIdx.x; i < neurons; i += THREADS) {
-            float z = lead[k] * h[(long long)i * BLOCK + k];
+            float *column = h + i;
+            if (k > 0)
+                column[(long long)(k - 1) * neurons] *= error;
+            float z = lead[k] * column[(long long)k * neurons];
 #pragma unroll 8
             for (int l = 0; l < k; ++l)
-                z = __fmaf_rn(factor[l][k], h[(long long)i * BLOCK + l], z);
+                z = __fmaf_rn(factor[l][k], column[(long long)l * neurons], z);
             float slope, a = 1.0f;
             const float value = evaluate(z, &slope);
             if (PERCEPTRON) {
@@ -144,7 +145,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
                 outer[neurons + i] = value;
             }
             sum += a * value;
-            h[(long long)i * BLOCK + k] = a * slope;
+            column[(long long)k * neurons] = a * slope;
         }
         const float residual = y[k] - block_sum(sum, partials, k % 2) / size;
         error = rates[k] * residual;
@@ -155,29 +156,21 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
         }
         if (DECAYING)
             gamma = (float)gammas[k];
-        if (threadIdx.x == 0) {
-            errors[k] = error;
-            if (first_step + k >= counted)
-                sum_of_squares += (double)residual * (double)residual;
-        }
-        for (int l = k + 1 + threadIdx.x; l < count; l += THREADS)
-            factor[k][l] *= error;
-        __syncthreads();
+        if (threadIdx.x == 0 && first_step + k >= counted)
+            sum_of_squares += (double)residual * (double)residual;
     }
-    if (PERCEPTRON)
-        for (int i = threadIdx.x; i < neurons; i += THREADS)
+    for (int i = threadIdx.x; i < neurons; i += THREADS) {
+        if (PERCEPTRON)
             theta[(long long)i * PARAMETERS] =
                 __fmaf_rn(error, outer[neurons + i], gamma * outer[i]);
+        h[(long long)(count - 1) * neurons + i] *= error;
+        for (int k = 0; DECAYING && k < count; ++k)
+            h[(long long)k * neurons + i] *= tail[k];
+    }
 #endif
-    // Samples that were not used must not enter the product.
     for (int k = count; k < BLOCK; ++k)
         for (int i = threadIdx.x; i < neurons; i += THREADS)
-            h[(long long)i * BLOCK + k] = 0.0f;
-    __syncthreads();
-    for (int item = threadIdx.x; item < BLOCK * PARAMETERS; item += THREADS) {
-        const int k = item / PARAMETERS;
-        scaled[item] = k < count ? errors[k] * tail[k] * x[item] : 0.0f;
-    }
+            h[(long long)k * neurons + i] = 0.0f;
     if (threadIdx.x == 0)
         squares[replica] += sum_of_squares;
 }
