@@ -81,6 +81,7 @@ LAYERS = (
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
     ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate"),
     ("digests",),
+    ("sources",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIBRARY = SCRIPTS / "meanfield"

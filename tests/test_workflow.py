@@ -221,14 +221,16 @@ def test_an_edit_during_the_run_is_noticed(project: Path) -> None:
     assert not result(project, "solve_dd").exists()
 
 
-def test_a_sweep_over_the_step_size_shares_one_limit(project: Path) -> None:
-    override(project, "sweep", {"sgd.step_size": [1e-5, 2e-5]})
-    status, output = snakemake(project, *QUICK, "-n")
+def test_a_sweep_over_the_step_size_shares_one_limit_and_the_cores(project: Path) -> None:
+    override(project, "sweep", {"sgd.step_size": [1e-5, 2e-5, 3e-5, 4e-5]})
+    status, output = snakemake(project, *QUICK, "-n", "--cores", "2")
     assert status == 0, output
     counts = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
-    assert counts["run_sgd"] == "2"
+    assert counts["run_sgd"] == "4"
     assert "solve_dd" not in counts
     assert "generate_data" not in counts
+    # Two seeds each; a run alone takes both cores.
+    assert output.count(" on 1 thread(s)") == 4
 
 
 def test_diverging_run_says_where_and_what_to_lower_and_writes_nothing(project: Path) -> None:

@@ -1,16 +1,13 @@
 """Digests of code and settings: what a result was made from, independent of file times."""
 
-import ast
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-SCRIPTS = Path(__file__).resolve().parents[1]
-"""Folder of the stage scripts; every local import is resolved from here."""
+from meanfield.sources import SCRIPTS, read_source
 
 DIGEST_LENGTH = 16
 """Hexadecimal digits kept of a SHA-256: 64 bits, ample for a few thousand files."""
@@ -32,8 +29,7 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
 
     So are the CUDA kernels that these modules name: files `*.cu` beside a module, or in the folder
     `kernels` there. Comments, layout and docstrings do not count, so that editing one of them
-    reruns nothing. The text hashed is ``ast.unparse`` of the stripped tree, because ``ast.dump``
-    differs between Python versions.
+    reruns nothing.
 
     Args:
         script: path of the Python file, absolute or relative to ``root``.
@@ -47,7 +43,7 @@ def code_digest(script: str | Path, root: Path = SCRIPTS) -> str:
         SyntaxError: the script or a module that it imports is not valid Python.
     """
     files = local_sources(root / script, root)
-    texts = {path.relative_to(root).as_posix(): _source(path).code for path in files}
+    texts = {path.relative_to(root).as_posix(): read_source(path).code for path in files}
     kernels = {kernel for path in files for kernel in local_kernels(path)}
     texts |= {path.relative_to(root).as_posix(): _kernel_text(path) for path in kernels}
     return digest_of(*(part for name in sorted(texts) for part in (name, texts[name])))
@@ -96,7 +92,7 @@ def local_imports(path: Path, root: Path = SCRIPTS) -> list[Path]:
 def local_kernels(path: Path) -> list[Path]:
     """Return the CUDA files that a Python file names in its strings."""
     folders = (path.parent, path.parent / "kernels")
-    files = (folder / name for name in _source(path).kernels for folder in folders)
+    files = (folder / name for name in read_source(path).kernels for folder in folders)
     return [file for file in files if file.is_file()]
 
 
@@ -107,51 +103,11 @@ def _kernel_text(path: Path) -> str:
     return "\n".join(line for line in lines if line)
 
 
-class _Source(NamedTuple):
-    """What is known of a Python file.
-
-    Attributes:
-        code: its text without comments, layout and bare strings, which only document.
-        imports: level, module and names of every import; names are empty for ``import module``.
-        kernels: strings that may be names of CUDA files.
-    """
-
-    code: str
-    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
-    kernels: frozenset[str]
-
-
-def _source(path: Path) -> _Source:
-    return _parsed(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _parsed(path: Path, mtime_ns: int) -> _Source:
-    """Parse a file, once: that is what digests cost, and a plan asks for those of many stages.
-
-    The time of the last change is a key of the cache alone.
-    """
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    imports: list[tuple[int, str, tuple[str, ...]]] = []
-    kernels = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [child for child in node.body if not _is_bare_string(child)] or [ast.Pass()]
-        elif isinstance(node, ast.Import):
-            imports += [(0, alias.name, ()) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = tuple(alias.name for alias in node.names)
-            imports.append((node.level, node.module or "", names))
-        elif isinstance(node, ast.Constant) and str(node.value).endswith(".cu"):
-            kernels.add(str(node.value))
-    return _Source(ast.unparse(tree), tuple(imports), frozenset(kernels))
-
-
 def _imported_names(path: Path, root: Path) -> set[tuple[str, ...]]:
     """Return every dotted name that might be a module, absolute imports and relative ones alike."""
     package = path.parent.relative_to(root).parts
     names = set()
-    for level, module, imported in _source(path).imports:
+    for level, module, imported in read_source(path).imports:
         base = package[: len(package) - level + 1] if level else ()
         base += tuple(module.split(".")) if module else ()
         # What is imported may be a module itself: "from meanfield import flow".
@@ -169,11 +125,3 @@ def _module_files(name: tuple[str, ...], root: Path) -> Iterator[Path]:
                 yield path
         if not stem.is_dir():  # as of a library: nothing lies below
             return
-
-
-def _is_bare_string(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )

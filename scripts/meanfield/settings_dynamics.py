@@ -42,7 +42,7 @@ class Time(Section):
         allowed="a whole number, at least 2",
         unit="count",
         default=101,
-        provenance="Figures 1 and 4: 101; 2: 31; 3: 81 [C]",
+        provenance="Figures 1 and 4: 101; 2: 7; 3: 81 [C]",
         ge=2,
     )
     curve_start: Number | None = setting(

@@ -8,6 +8,8 @@ rule generate_data:
         f"{RESULTS}/benchmarks/{{experiment}}/generate_data/{{point}}.tsv"
     wildcard_constraints:
         point=points_of("generate_data"),
+    # Before any SGD, so that the run of the largest data can be the first.
+    priority: 1
     conda:
         "../../envs/cpu.yaml"
     threads: 1

@@ -8,6 +8,7 @@ rule minimize_risk:
         f"{RESULTS}/benchmarks/{{experiment}}/minimize_risk/{{point}}.tsv"
     wildcard_constraints:
         point=points_of("minimize_risk"),
+    priority: 1
     conda:
         "../../envs/cpu.yaml"
     threads: 1

@@ -115,10 +115,18 @@ def _jobs_of(stage, experiment):
 
 
 def threads_of_sgd(wildcards):
-    """One for each seed; up to eight where a job looks at the networks of a whole sweep.
+    """One for each seed, or fewer so that two runs of the experiment fall to each core.
 
-    No more: the jobs that only store what another one trained would keep all cores from others.
+    Side by side, runs keep the cores busy while others of them start and end. On a GPU they take
+    turns: one for each seed there, or up to eight where a job looks at the networks of a whole
+    sweep. No more: the jobs that only store what another one trained would keep all cores from
+    others.
     """
     seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
-    points = len(_jobs_of("run_sgd", wildcards.experiment)) if SWEEP_ON_GPU else 1
-    return max(seeds, min(8, points * seeds))
+    points = len(_jobs_of("run_sgd", wildcards.experiment))
+    if SWEEP_ON_GPU:
+        return max(seeds, min(8, points * seeds))
+    cores = workflow.resource_settings.cores  # None on a cluster
+    if ON_GPU or cores is None:
+        return seeds
+    return min(seeds, -(-2 * cores // points))

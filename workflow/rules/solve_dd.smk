@@ -8,6 +8,7 @@ rule solve_dd:
         f"{RESULTS}/benchmarks/{{experiment}}/solve_dd/{{point}}.tsv"
     wildcard_constraints:
         point=points_of("solve_dd"),
+    priority: 1
     conda:
         ENVIRONMENT
     threads: 1
