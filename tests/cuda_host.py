@@ -1,6 +1,7 @@
 """A device for the CUDA kernels that is the CPU: the text of a kernel, compiled by g++ with a shim.
 
-The threads of a block run as fibres, in an order that a seed draws (`cuda_shim/shim.h`).
+The threads of a block run as fibres, in an order that a seed draws (`cuda_shim/shim.h`). Arrays end
+at memory that cannot be reached (`guarded_arrays`).
 """
 
 import ctypes
@@ -18,6 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+import guarded_arrays
 from column_major import sgemm_strided_batched
 from kernel_signature import check, parameters
 from meanfield.sgd.cuda_device import CupyDevice, Launch
@@ -34,6 +36,25 @@ GRID_LIMITS = (2**31 - 1, 65_535)
 
 class DeadlockError(RuntimeError):
     """A barrier was not reached by all threads."""
+
+
+class OutOfBoundsError(RuntimeError):
+    """A thread reached for memory beyond an array."""
+
+
+class _Index(ctypes.Structure):
+    """`Index` of `shim.h`."""
+
+    _fields_ = tuple((name, ctypes.c_uint) for name in "xyz")
+
+
+class _Fault(ctypes.Structure):
+    """`Fault` of `shim.h`."""
+
+    _fields_ = (("address", ctypes.c_uint64), ("block", _Index), ("thread", _Index))
+
+
+_DEADLOCK, _FAULT = 1, 2
 
 
 def build(source: str, function: str, options: tuple[str, ...] = ()) -> Any:
@@ -84,7 +105,7 @@ class Cublas:
 class HostDevice:
     """The CPU in place of a GPU, for `meanfield.sgd.cuda`."""
 
-    xp: Any = np
+    xp: Any = guarded_arrays
 
     def __init__(self, order: int = 1, free: int = 2**30) -> None:
         self.order, self.free = order, free
@@ -111,11 +132,15 @@ class HostDevice:
             assert all(0 < size <= most for size, most in zip(grid, GRID_LIMITS, strict=True))
             held = [_argument(each) for each in arguments]
             pointers = (ctypes.c_void_p * len(held))(*(each.ctypes.data for each in held))
+            fault = _Fault()
             code = function(
-                pointers, grid[0], grid[1], variant.threads, ctypes.c_uint64(self.order)
+                pointers, *grid, variant.threads, ctypes.c_uint64(self.order), ctypes.byref(fault)
             )
-            if code:
+            if code == _DEADLOCK:
                 raise DeadlockError(variant.function)
+            if code == _FAULT:
+                names = [parameter.name for parameter in expected]
+                raise OutOfBoundsError(_describe(variant.function, names, arguments, fault))
 
         return launch
 
@@ -138,7 +163,21 @@ class HostDevice:
         return self.free
 
     def to_host(self, array: Any) -> Any:
-        return array.copy()
+        return np.array(array)
+
+
+def _describe(kernel: str, names: list[str], arguments: tuple[Any, ...], fault: _Fault) -> str:
+    """Say which thread reached beyond which array: the one that ends last before the address."""
+    given = zip(names, arguments, strict=True)
+    ends = {
+        name: each.ctypes.data + each.nbytes for name, each in given if isinstance(each, np.ndarray)
+    }
+    before = {name: end for name, end in ends.items() if end <= fault.address}
+    place = f"{kernel}, block ({fault.block.x}, {fault.block.y}), thread {fault.thread.x}"
+    if not before:
+        return f"{place}: address {fault.address:#x} is in no array"
+    name = max(before, key=lambda each: before[each])
+    return f"{place}: {fault.address - before[name]} bytes beyond the end of {name}"
 
 
 def _at_its_address(array: Any) -> Any:

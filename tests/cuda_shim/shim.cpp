@@ -2,6 +2,8 @@
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
+#include <pthread.h>
+#include <signal.h>
 #include <ucontext.h>
 #include <utility>
 #include <vector>
@@ -14,7 +16,7 @@ extern "C" char __stop_cuda_shared[] __attribute__((weak));
 
 namespace {
 
-enum State { READY, AT_BLOCK, AT_WARP, DONE };
+enum State { READY, AT_BLOCK, AT_WARP, DONE, FAULTY };
 
 const size_t STACK = 1 << 17;
 
@@ -32,6 +34,7 @@ void (*body)(const void *);
 const void *arguments;
 uint64_t randomness;
 unsigned current;
+uint64_t address;
 
 uint64_t next_random()
 {
@@ -100,7 +103,7 @@ int run_block(unsigned threads)
         if (place == warps) {
             released = release(0, threads, AT_BLOCK);
             if (!released)
-                return 1;
+                return DEADLOCK;
             continue;
         }
         const unsigned warp = order[place];
@@ -109,6 +112,8 @@ int run_block(unsigned threads)
         ready[warp].pop_back();
         threadIdx = {current, 0, 0};
         swapcontext(&scheduler, &fibres[current].context);
+        if (fibres[current].state == FAULTY)
+            return FAULT;
         if (fibres[current].state == DONE)
             ++done;
         const unsigned first = 32 * warp;
@@ -116,8 +121,39 @@ int run_block(unsigned threads)
             for (unsigned t = first; t < first + 32; ++t)
                 ready[warp].push_back(t);
     }
-    return 0;
+    return FINISHED;
 }
+
+// While a grid runs, a fault of one of its threads ends the grid, not the process.
+struct FaultHandler {
+    FaultHandler()
+    {
+        runner = pthread_self();
+        struct sigaction handler = {};
+        handler.sa_sigaction = handle;
+        handler.sa_flags = SA_SIGINFO;
+        sigaction(SIGSEGV, &handler, &before);
+    }
+    ~FaultHandler() { sigaction(SIGSEGV, &before, nullptr); }
+
+    static void handle(int, siginfo_t *information, void *)
+    {
+        if (!pthread_equal(pthread_self(), runner)) {
+            // Another's fault, which comes again on return, and meets the handler of before.
+            sigaction(SIGSEGV, &before, nullptr);
+            return;
+        }
+        address = (uint64_t)information->si_addr;
+        fibres[current].state = FAULTY;
+        setcontext(&scheduler);
+    }
+
+    static pthread_t runner;
+    static struct sigaction before;
+};
+
+pthread_t FaultHandler::runner;
+struct sigaction FaultHandler::before;
 
 }  // namespace
 
@@ -147,9 +183,10 @@ struct FlushToZero {
 }  // namespace
 
 int run_grid(void (*function)(const void *), const void *context, Index grid, unsigned threads,
-             uint64_t seed)
+             uint64_t seed, Fault *fault)
 {
     const FlushToZero mode;
+    const FaultHandler handler;
     body = function;
     arguments = context;
     randomness = (2 * seed + 1) * 0x9E3779B97F4A7C15u;
@@ -161,8 +198,10 @@ int run_grid(void (*function)(const void *), const void *context, Index grid, un
     for (unsigned y = 0; y < grid.y; ++y)
         for (unsigned x = 0; x < grid.x; ++x) {
             blockIdx = {x, y, 0};
-            if (int code = run_block(threads))
+            if (int code = run_block(threads)) {
+                *fault = {address, blockIdx, threadIdx};
                 return code;
+            }
         }
-    return 0;
+    return FINISHED;
 }

@@ -4,6 +4,7 @@
 // A missing barrier shows: warps run as far ahead of others as barriers let them, in an order that is
 // drawn from a seed at each barrier, so what a fibre finds in memory differs between seeds where
 // nothing orders it.  Threads of a block that do not all meet at a barrier are an error.
+// So is memory that is not the process's to reach.
 // Shared memory is filled with NaN when a block starts.  Where the CPU can, numbers below the normal
 // ones are flushed to 0, as CuPy has it done on a GPU.
 
@@ -43,10 +44,18 @@ inline float fabsf(float a) { return __builtin_fabsf(a); }
 inline int __float_as_int(float a) { int b; __builtin_memcpy(&b, &a, 4); return b; }
 inline float __int_as_float(int a) { float b; __builtin_memcpy(&b, &a, 4); return b; }
 
-// Run a grid; body(context) is what a thread does.  Returns 0, or 1 if a barrier is never reached by
-// all threads of a block or a warp.
+enum Outcome { FINISHED, DEADLOCK, FAULT };
+
+// A thread that reached for memory it may not have, and the address.
+struct Fault {
+    uint64_t address;
+    Index block, thread;
+};
+
+// Run a grid; body(context) is what a thread does.  Returns DEADLOCK if a barrier is never reached by
+// all threads of a block or a warp, and FAULT, once `fault` says more, when a thread has one.
 int run_grid(void (*body)(const void *), const void *context, Index grid, unsigned threads,
-             uint64_t seed);
+             uint64_t seed, Fault *fault);
 
 // A kernel with pointers to its arguments.
 template <class... A> struct Bound {
@@ -62,7 +71,8 @@ template <class... A, unsigned... I> void call(const Bound<A...> *bound, Places<
 }
 
 template <class... A>
-int launch(void (*kernel)(A...), void **pointers, Index grid, unsigned threads, uint64_t seed)
+int launch(void (*kernel)(A...), void **pointers, Index grid, unsigned threads, uint64_t seed,
+           Fault *fault)
 {
     const Bound<A...> bound = {kernel, pointers};
     return run_grid(
@@ -70,12 +80,12 @@ int launch(void (*kernel)(A...), void **pointers, Index grid, unsigned threads, 
             // __integer_pack: what std::make_index_sequence is made of, without its header.
             call((const Bound<A...> *)context, Places<__integer_pack(sizeof...(A))...>());
         },
-        &bound, grid, threads, seed);
+        &bound, grid, threads, seed, fault);
 }
 
 #define EXPORT(kernel)                                                                             \
     extern "C" int launch_##kernel(void **pointers, unsigned x, unsigned y, unsigned threads,      \
-                                   uint64_t seed)                                                  \
+                                   uint64_t seed, Fault *fault)                                    \
     {                                                                                              \
-        return launch(kernel, pointers, {x, y, 1}, threads, seed);                                 \
+        return launch(kernel, pointers, {x, y, 1}, threads, seed, fault);                          \
     }

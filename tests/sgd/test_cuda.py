@@ -45,6 +45,18 @@ def test_the_iterates_are_those_of_the_reference(monkeypatch, device, form, name
     assert np.abs(expected[-1] - expected[0]).max() > 1e-3
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_beyond_an_array_is_reached(monkeypatch, name, form):
+    """Which `HostDevice` reports: at the ends of blocks, and beside them."""
+    choose_form(monkeypatch, form)
+    steps = (0, 1, 7, 32, 33, 61, 100)
+    for neurons in (90, 33, 1):
+        found, _ = run_cuda(CASES[name], neurons=neurons, snapshot_steps=steps)
+        assert found.shape[:3] == (len(steps), len(SEEDS), neurons)
+        assert np.all(np.isfinite(found))
+
+
 @pytest.mark.parametrize("form", ["resident", "registers"])
 def test_replicas_may_be_points_of_a_sweep(monkeypatch, device, form):
     choose_form(monkeypatch, form)
