@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meanfield.checkpoint import Checkpoint
+from meanfield import checkpoint as checkpoint_module
+from meanfield.checkpoint import INTERVAL, WORK_RATIO, Checkpoint, Pace
 
 ARRAYS: dict[str, Any] = {
     "step": 64,
@@ -111,3 +112,20 @@ def test_a_failed_save_keeps_the_old_file(tmp_path: Path) -> None:
     assert found is not None
     assert int(found["step"]) == 64
     assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
+
+
+def test_writing_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(checkpoint_module, "monotonic", lambda: now)
+    pace, wait = Pace(), INTERVAL
+    for taken in (1.0, 0.1, 7.0):
+        now += wait - 0.1
+        assert not pace.is_due
+        now += 0.2
+        assert pace.is_due
+        with pace.writing():
+            now += taken
+        wait = max(INTERVAL, WORK_RATIO * taken)
+    assert wait == 140
+    now += wait - 0.1
+    assert not pace.is_due

@@ -17,8 +17,9 @@ import xarray as xr
 import generate_data
 import run_sgd
 from cuda_host import HostDevice
-from meanfield import seeds, sweep, training
+from meanfield import seeds, sweep
 from meanfield.arrays import Backend
+from meanfield.checkpoint import Pace
 from meanfield.digests import code_digest, settings_digest
 from meanfield.experiment import Experiment
 from meanfield.initial_data import draw_test_set
@@ -170,7 +171,7 @@ def test_a_killed_sweep_goes_on_in_whatever_job_is_next(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(Pace, "is_due", True)
     points = make_sweep(tmp_path)
     calls: Calls = []
     with monkeypatch.context() as patch:

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from meanfield import training
-from meanfield.checkpoint import Checkpoint
+from meanfield.checkpoint import Checkpoint, Pace
 from meanfield.digests import SCRIPTS
 from meanfield.initial import Gaussian, Initial
 from meanfield.progress import Progress
@@ -48,7 +47,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
 def test_killed_runs_end_with_the_same_bits(undisturbed: Arrays, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from meanfield import training; training.CHECKPOINT_INTERVAL = 0.0\n"
+        "from meanfield.checkpoint import Pace; Pace.is_due = True\n"
         "from test_training import run_once\n"
         "print('ready', flush=True)\n"
         "result = run_once(Path(sys.argv[1]))\n"
@@ -87,7 +86,7 @@ def test_a_finished_seed_is_not_run_again(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(Pace, "is_due", True)
     run_once(tmp_path)  # leaves its checkpoint: only its caller knows that the results are safe
     with caplog.at_level(logging.INFO):
         again = run_once(tmp_path)
@@ -98,7 +97,7 @@ def test_a_finished_seed_is_not_run_again(
 def test_another_seed_s_checkpoint_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(Pace, "is_due", True)
     first = run_once(tmp_path)
     with caplog.at_level(logging.INFO):
         other = run_once(tmp_path, seed=6)
@@ -139,7 +138,7 @@ def test_a_checkpoint_costs_the_same_however_many_snapshots_came_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every snapshot is written once, and the state has none in it."""
-    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(Pace, "is_due", True)
     sizes, states = [], []
     write = Checkpoint._write
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from meanfield import training
-from meanfield.checkpoint import Checkpoint
+from meanfield.checkpoint import Checkpoint, Pace
 from meanfield.digests import SCRIPTS
 from meanfield.evaluation import TestSet
 from meanfield.laws import IsotropicGaussians
@@ -47,7 +47,7 @@ def train(neurons: int) -> None:
         test_set=TestSet(samples.x, samples.y, None),
     )
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "CHECKPOINT_INTERVAL", 0.0)
+        patch.setattr(Pace, "is_due", True)
         trajectory = training.train(
             lambda: np.full((neurons, DIMENSION), 0.02, np.float32),
             1,

@@ -6,8 +6,9 @@ a checkpoint late in a run costs what one early in it does.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from zipfile import BadZipFile
 
@@ -17,6 +18,13 @@ from numpy.typing import NDArray
 from meanfield.store import whole_file
 
 Values = Mapping[str, NDArray[Any] | int | float | str]
+
+INTERVAL = 10.0
+"""Least work before a checkpoint, in seconds."""
+
+WORK_RATIO = 20.0
+"""Least work after a checkpoint, in times of what that took: the files of thousands of networks
+take many seconds, in which a GPU waits."""
 
 # RuntimeError: damage that looks like a feature of archives that Python lacks.
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, RuntimeError, BadZipFile)
@@ -113,6 +121,26 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
         for part in self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"):
             part.unlink()
+
+
+class Pace:
+    """When checkpoints of work that begins now are due, by `INTERVAL` and `WORK_RATIO`."""
+
+    def __init__(self) -> None:
+        self._due = monotonic() + INTERVAL
+
+    @property
+    def is_due(self) -> bool:
+        """Whether one is to be written."""
+        return monotonic() >= self._due
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Take the time of what is done inside, which is to write one."""
+        begun = monotonic()
+        yield
+        ended = monotonic()
+        self._due = ended + max(INTERVAL, WORK_RATIO * (ended - begun))
 
 
 def save_together(files: Iterable[tuple[Checkpoint, Values]]) -> None:

@@ -3,14 +3,12 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield import training
-from meanfield.checkpoint import Checkpoint, Values, save_together
+from meanfield.checkpoint import Checkpoint, Pace, Values, save_together
 from meanfield.progress import Progress
 from meanfield.sgd.cuda import State
 from meanfield.sgd.reference import Divergence
@@ -193,19 +191,20 @@ def _advance(
     start = _joined([member.start for member in members if member.start])
     for member in members:
         member.start = None
-    counted, saved = start.step if start else 0, monotonic()
+    counted, pace = start.step if start else 0, Pace()
 
     def pulse(step: int, state: Callable[[], State]) -> None:
-        nonlocal counted, saved
+        nonlocal counted
         progress.advance(count * (step - counted))
         counted = step
-        if monotonic() - saved >= training.CHECKPOINT_INTERVAL:
+        if not pace.is_due:
+            return
+        with pace.writing():
             looks.finish()
             for member in members:
                 member.records.flush()
             states = ({**part, "device": device} for part in _parts(state()))
             save_together(zip((each.checkpoint for each in replicas), states, strict=True))
-            saved = monotonic()
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
         looks = _Looks(members, pool, progress)

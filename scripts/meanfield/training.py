@@ -4,13 +4,12 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
-from time import monotonic
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.checkpoint import Checkpoint
+from meanfield.checkpoint import Checkpoint, Pace
 from meanfield.evaluation import TestSet, estimate_risk
 from meanfield.invariants import invariants
 from meanfield.laws import Law
@@ -22,9 +21,6 @@ from meanfield.sgd.engine import State, run
 from meanfield.sgd.prediction import network
 from meanfield.sgd.reference import Precision
 from meanfield.trajectory import Records, Snapshot, Trajectory, is_finished
-
-CHECKPOINT_INTERVAL = 10.0
-"""Seconds of work after which a checkpoint is written."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def train(
             once the run has begun.
         seed: key of the samples and the noise.
         setup: the rest of the run.
-        checkpoint: where the state goes every `CHECKPOINT_INTERVAL` seconds, and the records.
+        checkpoint: where the state goes now and then, as `Pace` says, and the records.
         progress: is told of every step and every risk.
         stop: when set, the run ends with `Stopped`.
         log: gets a line when the run continues an earlier one, or cannot.
@@ -120,17 +116,17 @@ def train(
         log.info("seed %d: continued from step %d", seed, counted)
     elif checkpoint.discarded:
         log.info("seed %d: the checkpoint was discarded: %s", seed, checkpoint.discarded)
-    saved = monotonic()
+    pace = Pace()
 
     def pulse(step: int, state: Callable[[], State]) -> None:
-        nonlocal counted, saved
+        nonlocal counted
         if stop.is_set():
             raise Stopped("stopped, because another seed failed")
         progress.advance(step - counted)
         counted = step
-        if monotonic() - saved >= CHECKPOINT_INTERVAL:
-            records.save(state()._asdict())
-            saved = monotonic()
+        if pace.is_due:
+            with pace.writing():
+                records.save(state()._asdict())
 
     def record(step: int, theta: NDArray[Any], mean_square_residual: float) -> None:
         output = network(theta, setup.test_set.x, setup.neuron)
