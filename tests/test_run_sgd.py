@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,11 @@ def test_what_another_process_stored_is_not_trained_again(
     with caplog.at_level(logging.INFO), ThreadPoolExecutor() as pool:
         with held(checkpoints_of(runs), LOG, wait=True):
             waiting = pool.submit(run_sgd.main, **arguments, runs=runs)
+            deadline = monotonic() + 60
             while "waiting for it" not in caplog.text:
                 assert not waiting.done()
+                assert monotonic() < deadline
+                sleep(0.001)
             write(xr.Dataset(), runs, title="Another's", origin=origin, backend="numba")
             content = runs.read_bytes()
         waiting.result()

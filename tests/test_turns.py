@@ -1,10 +1,12 @@
 """Jobs take turns on a GPU, and nothing that keeps them from it breaks a run."""
 
 import logging
+import os
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
@@ -55,12 +57,16 @@ def test_the_second_job_waits_and_says_so(
             assert not is_free(folder)
             return backend.device
 
-    waiting = f"another job is on the GPU at {ADDRESS}; waiting for it"
+    lock = turns.lock_folder(ADDRESS)
+    waiting = f"another job is on the GPU at {ADDRESS}; waiting for it, by {lock}"
+    deadline = monotonic() + 60
     with caplog.at_level(logging.INFO), ThreadPoolExecutor() as pool:
         with use_backend(setting, LOG) as first:
             other = pool.submit(second)
             while waiting not in caplog.messages:
                 assert not other.done()
+                assert monotonic() < deadline
+                sleep(0.001)
             # Nothing of it runs on the GPU yet.
             assert caplog.messages == [f"backend cupy on {first.device}", waiting]
         assert other.result() == first.device
@@ -153,10 +159,31 @@ def test_sgd_and_the_limit_are_computed_in_a_turn(
     assert list(folder.iterdir()) == []
 
 
-def test_two_users_have_locks_of_their_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of another user could not be opened."""
-    monkeypatch.setattr(turns.os, "getuid", lambda: 1001)
-    with use_backend("auto", LOG):
-        monkeypatch.setattr(turns.os, "getuid", lambda: 1002)
-        with use_backend("auto", LOG):
-            assert len(list(folder.iterdir())) == 2
+def test_users_and_computers_have_locks_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computers may share a folder for temporary files, and have GPUs at the same address."""
+    user, folders = os.getuid(), []
+    for computer in ("one", "two"):
+        monkeypatch.setattr(turns.platform, "node", lambda computer=computer: computer)
+        for number in (user, user + 1):
+            monkeypatch.setattr(turns.os, "getuid", lambda number=number: number)
+            folders.append(turns.lock_folder(ADDRESS))
+    assert len({*folders}) == 4
+    assert {path.parent for path in folders} == {Path(tempfile.gettempdir())}
+
+
+def test_the_lock_of_another_user_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who made the folder in this user's name, where all may write."""
+
+    def wait(*given: Any, **more: Any) -> None:
+        raise AssertionError("it might wait for ever")
+
+    user = os.getuid()
+    monkeypatch.setattr(turns.os, "getuid", lambda: user + 1)
+    monkeypatch.setattr(turns, "held", wait)
+    lock = turns.lock_folder(ADDRESS)
+    lock.mkdir()
+    with use_backend("auto", LOG) as backend:
+        assert backend.name == "cupy"
+    assert f"no turns ({lock} belongs to another user)" in caplog.text

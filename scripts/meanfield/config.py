@@ -49,7 +49,9 @@ class Config(Section):
     batch: Literal["point", "sweep"] = setting(
         "What a GPU computes at once. Like `backend` it makes no result stale. Points that "
         "differ in the number of steps, as with different step sizes, never share a launch of SGD. "
-        "On the CPU, where `auto` may end, every point is computed by itself, and the log says so.",
+        "With `backend: auto` the jobs of a sweep start together, and those that wait for the GPU "
+        "hold their points meanwhile, so that few are left to the first: a whole sweep at once "
+        "needs `backend: cupy`. On the CPU every point is computed by itself, and the log says so.",
         allowed="`point` (the seeds of a point), `sweep` (all points of an experiment that are not "
         "up to date and can share a launch, by the first job that comes to it; not with "
         "`backend: cpu`)",

@@ -6,9 +6,10 @@ does not know of one: without a GPU all cores are to work. Nor does it know of a
 
 import logging
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from meanfield.arrays import Backend, choose_backend
@@ -41,15 +42,25 @@ def use_backend(setting: str, log: logging.Logger, *, against: str = "") -> Iter
             free_bytes(backend.xp)  # what the pool keeps is the next job's
 
 
-def _wait(address: str, turn: ExitStack, log: logging.Logger) -> None:
-    """Wait until no other job of this user has a GPU; if that cannot be known, say so and go on.
+def lock_folder(address: str) -> Path:
+    """Return the folder whose lock is a user's turn on a GPU of this computer.
 
-    The lock lies in the folder for temporary files: it belongs to the machine, as the GPU does, and
-    not to one workflow, and can be locked, which not every network file system can.
+    It lies in the folder for temporary files (TMPDIR), for all workflows: jobs that have different
+    ones do not see each other. Those of several computers may share one, with GPUs at equal
+    addresses.
     """
+    name = f"meanfield-{os.getuid()}-{platform.node()}-gpu-{address}"
+    return Path(tempfile.gettempdir()) / name
+
+
+def _wait(address: str, turn: ExitStack, log: logging.Logger) -> None:
+    """Wait until no other job of this user has a GPU; if that cannot be known, say so and go on."""
     try:
-        folder = Path(tempfile.gettempdir()) / f"meanfield-{os.getuid()}-gpu-{address}"
-        waiting = f"another job is on the GPU at {address}; waiting for it"
+        folder = lock_folder(address)
+        with suppress(FileNotFoundError):  # then it is made now, or was removed just now
+            if folder.lstat().st_uid != os.getuid():  # who might hold its lock for ever
+                raise PermissionError(f"{folder} belongs to another user")
+        waiting = f"another job is on the GPU at {address}; waiting for it, by {folder}"
         turn.enter_context(held(folder, log, wait=True, waiting=waiting))
     except OSError as error:
         log.warning("other jobs may be on the GPU at the same time: no turns (%s)", error)
