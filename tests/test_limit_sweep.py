@@ -11,21 +11,17 @@ import xarray as xr
 import solve_dd
 from meanfield import limit_sweep
 from meanfield.digests import code_digest, settings_digest
-from meanfield.experiment import Experiment
 from meanfield.flow_control import FlowError
-from meanfield.nested import with_value
 from meanfield.siblings import Sibling, packed
 from meanfield.stack import MisfitError
 from meanfield.store import Origin, read
+from sample_settings import STEP, settings_of
 from stand_in_gpu import solve_limits_elsewhere
 
 BASE: dict[str, Any] = {
     "title": "Toy",
     "law": {"kind": "isotropic_gaussians", "dimension": 10, "delta": 0.5},
-    "neuron": {
-        "kind": "ridge",
-        "activation": {"kind": "piecewise_linear", "knots": [0.5, 1.5], "values": [-2.5, 7.5]},
-    },
+    "neuron": STEP,
     "initial": {"kind": "gaussian", "scale": 0.8},
     "time": {"horizon": 0.2, "snapshots": [0, 0.2], "curve_points": 3},
     "sgd": {"neurons": 8, "step_size": 1e-3},
@@ -43,10 +39,7 @@ Siblings = dict[str, Sibling]
 def sweep(root: Path, **more: dict[str, Any]) -> Siblings:
     siblings = {}
     for name, change in {**SWEPT, **more}.items():
-        raw = BASE
-        for key, value in change.items():
-            raw = with_value(raw, tuple(key.split(".")), value)
-        settings = Experiment.model_validate(raw).model_dump(mode="json")
+        settings = settings_of(BASE, change)
         digest = settings_digest(settings)
         origin = Origin("solve_dd", "toy", name, settings, code_digest("solve_dd.py"), digest)
         siblings[name] = Sibling(origin, root / f"{name}.nc")

@@ -20,19 +20,11 @@ from meanfield.statics import minimize_risk
 from meanfield.statics_results import certified_minimum
 from meanfield.store import Origin, read
 from minimize_risk import main
+from sample_settings import STEP
 
 SETTINGS: dict[str, Any] = {
     "law": {"kind": "isotropic_gaussians", "dimension": 40, "delta": 0.5},
-    "neuron": {
-        "kind": "ridge",
-        "activation": {
-            "kind": "piecewise_linear",
-            "knots": [0.5, 1.5],
-            "values": [-2.5, 7.5],
-            "left_slope": 0.0,
-            "right_slope": 0.0,
-        },
-    },
+    "neuron": STEP,
     "statics": {
         "dimension": "finite",
         "nodes": 16,

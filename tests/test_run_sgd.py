@@ -31,8 +31,8 @@ from meanfield.stage import LOG
 from meanfield.store import Origin, read, write
 from meanfield.training import Stopped
 from meanfield.trajectory import Trajectory
+from sample_settings import RIDGE
 from stand_in_gpu import KilledError
-from test_sgd_setup import RIDGE
 
 
 def test_the_reason_is_raised_and_not_that_the_others_were_stopped() -> None:

@@ -12,7 +12,7 @@ from meanfield.large_arrays import Pieces
 from meanfield.laws import make_law
 from meanfield.sgd_results import as_dataset
 from meanfield.trajectory import Records, Snapshot, Trajectory
-from test_sgd_setup import RIDGE
+from sample_settings import RIDGE
 
 LAW = make_law(RIDGE["law"])
 NEURONS, SNAPSHOTS = 4, 5

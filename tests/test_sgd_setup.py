@@ -11,29 +11,8 @@ from meanfield.sampling import Samples
 from meanfield.schedules import Constant, Power
 from meanfield.sgd_setup import make_setup
 from meanfield.training import Setup
+from sample_settings import RIDGE
 
-RIDGE: dict[str, Any] = {
-    "law": {"kind": "isotropic_gaussians", "dimension": 6, "delta": 0.5},
-    "neuron": {
-        "kind": "ridge",
-        "activation": {
-            "kind": "piecewise_linear",
-            "knots": [0.5, 1.5],
-            "values": [-2.5, 7.5],
-            "left_slope": 0.0,
-            "right_slope": 0.0,
-        },
-    },
-    "sgd": {
-        "neurons": 4,
-        "step_size": 1e-3,
-        "schedule": {"kind": "constant", "value": 1.0},
-        "decay": 0.0,
-        "inverse_temperature": None,
-        "precision": "float32",
-        "store_path": False,
-    },
-}
 TEACHER: dict[str, Any] = {
     "law": {
         "kind": "gaussian_teacher",
