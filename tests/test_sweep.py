@@ -39,6 +39,19 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return seen
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Note Delta of every test set that is drawn for another point."""
+    seen: list[float] = []
+
+    def draw(settings: Any, law: Any) -> Any:
+        seen.append(law.delta)
+        return draw_test_set(settings, law)
+
+    monkeypatch.setattr(sweep, "draw_test_set", draw)
+    return seen
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, xr.Dataset]:
     return left_alone(tmp_path_factory.mktemp("alone"), SWEPT)
@@ -121,17 +134,11 @@ def test_the_computer_s_memory_bounds_what_is_taken(
     alone: dict[str, xr.Dataset],
     tmp_path: Path,
     calls: Calls,
+    drawn: list[float],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    drawn: list[float] = []
-
-    def draw(settings: Any, law: Any) -> Any:
-        drawn.append(law.delta)
-        return draw_test_set(settings, law)
-
     monkeypatch.setattr(sweep, "HOST_BYTES", 52_000)
-    monkeypatch.setattr(sweep, "draw_test_set", draw)
     points = make_sweep(tmp_path)
     with caplog.at_level(logging.INFO):
         for name in TOGETHER:
@@ -144,7 +151,11 @@ def test_the_computer_s_memory_bounds_what_is_taken(
 
 
 def test_no_two_processes_train_a_point(
-    alone: dict[str, xr.Dataset], tmp_path: Path, calls: Calls, caplog: pytest.LogCaptureFixture
+    alone: dict[str, xr.Dataset],
+    tmp_path: Path,
+    calls: Calls,
+    drawn: list[float],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     points = make_sweep(tmp_path)
     folder = points.siblings["delta-0.8"].folder
@@ -152,6 +163,7 @@ def test_no_two_processes_train_a_point(
         equal(points.run("delta-0.3"), alone["delta-0.3"])
     assert "delta-0.8: another process is at it" in caplog.text
     assert [len(call) for call in calls] == [3 + 2 + 2]
+    assert drawn == [0.5]  # and none for "delta-0.8"
     assert not folder.exists()
 
 

@@ -131,17 +131,19 @@ def other_points(
     """
     check = make_check()
 
-    def prepare(sibling: Sibling) -> PointFlow | None:
+    def fits(sibling: Sibling) -> bool:
         if _shared(sibling.origin.settings) != _shared(origin.settings):
-            return None
+            return False
         check(sibling.origin)
-        if _checkpoint(sibling.origin, sibling.folder).holds("omega"):
-            return None  # solved, but not yet stored by its own job
+        # If it is there, it is solved, but not yet stored by its own job.
+        return not _checkpoint(sibling.origin, sibling.folder).holds("omega")
+
+    def prepare(sibling: Sibling) -> PointFlow:
         return make_point(sibling.origin, sibling.folder)
 
     def others(locks: ExitStack) -> list[PointFlow]:
         rest = [each for each in unpacked(siblings) if each.origin.point != origin.point]
-        return take_over(rest, prepare, locks, log)
+        return take_over(rest, fits, prepare, locks, log)
 
     return others
 

@@ -76,6 +76,7 @@ def was_made_since(result: str | Path, origin: Origin, log: logging.Logger) -> b
 
 def take_over(
     siblings: Iterable[Sibling],
+    fits: Callable[[Sibling], bool],
     prepare: Callable[[Sibling], Work | None],
     locks: ExitStack,
     log: logging.Logger,
@@ -87,7 +88,9 @@ def take_over(
 
     Args:
         siblings: all points of the sweep but the job's own.
-        prepare: gives a sibling's work, or None if it cannot be done together with the job's.
+        fits: says, without much work, whether a sibling may be done together with the job's.
+        prepare: gives the work of a sibling that fits, once it is locked; or None if it does not
+            fit after all.
         locks: takes the locks of the siblings, to be held until their work is done.
         log: told of every sibling that is taken, held by others, or cannot be prepared.
     """
@@ -96,18 +99,18 @@ def take_over(
         name = sibling.origin.point
         with ExitStack() as lock:
             try:
-                if sibling.is_up_to_date:
-                    continue
-                work = prepare(sibling)
-                if work is None:
+                if sibling.is_up_to_date or not fits(sibling):
                     continue
                 if not lock.enter_context(held(sibling.folder, log, wait=False)):
                     log.info("%s: another process is at it", name)
                     continue
                 if sibling.is_up_to_date:  # since a moment ago
                     continue
+                work = prepare(sibling)
             except Exception as error:
                 log.warning("%s: left to its own job: %s: %s", name, type(error).__name__, error)
+                continue
+            if work is None:
                 continue
             taken[name] = work
             locks.push(lock.pop_all())

@@ -47,17 +47,21 @@ def other_points(
     setups = {_test_set_of(origin.settings): own}
     left, postponed = HOST_BYTES, 0
 
+    def fits(sibling: Sibling) -> bool:
+        if _launch_of(sibling.origin.settings) != launch:
+            return False
+        left_by_others = (
+            gpu_checkpoint(sibling.folder, sibling.origin.digest, seed)
+            for seed in sibling.origin.settings["seeds"]
+        )
+        if all(was_finished(checkpoint) for checkpoint in left_by_others):
+            return False  # trained, but not yet stored by its own job
+        check(sibling.origin)
+        return True
+
     def prepare(sibling: Sibling) -> PointRun | None:
         nonlocal left, postponed
         settings, seeds = sibling.origin.settings, sibling.origin.settings["seeds"]
-        if _launch_of(settings) != launch:
-            return None
-        left_by_others = (
-            gpu_checkpoint(sibling.folder, sibling.origin.digest, seed) for seed in seeds
-        )
-        if all(was_finished(checkpoint) for checkpoint in left_by_others):
-            return None  # trained, but not yet stored by its own job
-        check(sibling.origin)
         setup = setups.get(key := _test_set_of(settings))
         law = setup.law if setup else make_law(settings["law"])
         if not alike(law, own.law):
@@ -83,7 +87,7 @@ def other_points(
 
     def others(locks: ExitStack) -> list[PointRun]:
         rest = [each for each in unpacked(siblings) if each.origin.point != origin.point]
-        points = take_over(rest, prepare, locks, log)
+        points = take_over(rest, fits, prepare, locks, log)
         if postponed:
             bound = f"all together would take more than {HOST_BYTES} bytes"
             log.info("other points left to later jobs: %d, since %s", postponed, bound)
