@@ -1,6 +1,7 @@
 """One job solves the limits of the other points of its sweep, and leaves them to their own jobs."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from meanfield import limit_sweep
 from meanfield.digests import code_digest, settings_digest
 from meanfield.flow_control import FlowError
 from meanfield.siblings import Sibling, packed
-from meanfield.stack import MisfitError
 from meanfield.store import Origin, read
 from sample_settings import STEP, settings_of
 from stand_in_gpu import solve_limits_elsewhere
@@ -76,6 +76,18 @@ def same(found: xr.Dataset, expected: xr.Dataset) -> None:
     assert int(found.steps) == int(expected.steps)
 
 
+def fail(patch: pytest.MonkeyPatch, error: Callable[[Any], Exception | None]) -> None:
+    """Let calls fail with what a function returns for the starts of their flows, if it does."""
+    solve = limit_sweep.solve_together
+
+    def failing(problems: Any, starts: Any, times: Any, **more: Any) -> Any:
+        if (found := error(starts)) is not None:
+            raise found
+        return solve(problems, starts, times, **more)
+
+    patch.setattr(limit_sweep, "solve_together", failing)
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, xr.Dataset]:
     """Return what every point's job leaves by itself."""
@@ -105,37 +117,21 @@ def test_a_sweep_is_solved_by_its_first_job(
     assert not list(tmp_path.rglob("*.checkpoints"))
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        FlowError("flow 3: the velocity is not finite", 2),
-        MisfitError("flow 3 has atoms of another shape", 2),
-    ],
-)
-def test_limits_that_cannot_be_solved_are_left_to_their_own_jobs(
-    error: Exception,
+def test_a_limit_that_cannot_be_solved_is_left_to_its_own_job(
     alone: dict[str, xr.Dataset],
     tmp_path: Path,
     calls: list[int],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    points = sweep(tmp_path)
-    solve = limit_sweep.solve_together
-
-    def fail(problems: Any, *given: Any, **more: Any) -> Any:
-        found = solve(problems, *given, **more)
-        if len(problems) == 3:
-            raise error
-        return found
-
-    monkeypatch.setattr(limit_sweep, "solve_together", fail)
+    points, error = sweep(tmp_path), FlowError("flow 3: the velocity is not finite", 2)
+    fail(monkeypatch, lambda starts: error if len(starts) == 3 else None)
     same(solved(points, "delta-0.2"), alone["delta-0.2"])
-    assert calls == [3, 2]
+    assert calls == [2]
     assert f"start: left to its own job: {error}" in caplog.text
     same(solved(points, "delta-0.5"), alone["delta-0.5"])
     same(solved(points, "start"), alone["start"])
-    assert calls == [3, 2, 1]
+    assert calls == [2, 1]
 
 
 def test_a_limit_with_another_number_of_atoms_is_left_to_its_own_job(
@@ -143,26 +139,14 @@ def test_a_limit_with_another_number_of_atoms_is_left_to_its_own_job(
 ) -> None:
     points = sweep(tmp_path, sphere={"initial": {"kind": "sphere", "radius": 0.8}})
     same(solved(points, "delta-0.2"), alone["delta-0.2"])
-    assert calls == [4, 3]
-    assert "sphere: left to its own job: problem 4 of 4: flows solved together" in caplog.text
+    assert calls == [3]
+    assert "sphere: left to its own job: problem 2 of 2: flows solved together" in caplog.text
     assert float(solved(points, "sphere").risk[-1]) > 0
-    assert calls == [4, 3, 1]
+    assert calls == [3, 1]
 
 
 class OutOfMemoryError(MemoryError):
     """As CuPy's pool raises it."""
-
-
-def with_room_for(most: int, patch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Let the device hold a few limits."""
-    solve = limit_sweep.solve_together
-
-    def limited(problems: Any, *given: Any, **more: Any) -> Any:
-        if len(problems) > most:
-            raise error
-        return solve(problems, *given, **more)
-
-    patch.setattr(limit_sweep, "solve_together", limited)
 
 
 EXHAUSTED = {
@@ -183,7 +167,7 @@ def test_limits_that_do_not_fit_are_solved_in_halves(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     points, error = sweep(tmp_path), EXHAUSTED[where]
-    with_room_for(2, monkeypatch, error)
+    fail(monkeypatch, lambda starts: error if len(starts) > 2 else None)
     with caplog.at_level(logging.INFO):
         same(solved(points, "delta-0.2"), alone["delta-0.2"])
     assert calls == [1, 2]
@@ -196,10 +180,28 @@ def test_limits_that_do_not_fit_are_solved_in_halves(
     assert calls == [1, 2]
 
 
+def test_in_halves_it_is_still_the_first_that_others_have_to_fit(
+    alone: dict[str, xr.Dataset],
+    tmp_path: Path,
+    calls: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And not a sphere that is the first of its half."""
+    sphere = {"initial": {"kind": "sphere", "radius": 0.8}}
+    points = sweep(tmp_path, start=sphere, narrow={"initial.scale": 0.4})
+    fail(monkeypatch, lambda starts: EXHAUSTED["pool"] if len(starts) > 2 else None)
+    same(solved(points, "delta-0.2"), alone["delta-0.2"])
+    (left,) = [text for text in caplog.messages if "left to its own job" in text]
+    assert left.startswith("start: ")
+    same(solved(points, "narrow"), alone["start"])
+    assert calls == [1, 2]
+
+
 def test_a_limit_that_does_not_even_fit_alone_says_how_to_go_on(
     tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_room_for(0, monkeypatch, EXHAUSTED["pool"])
+    fail(monkeypatch, lambda starts: EXHAUSTED["pool"])
     points = sweep(tmp_path)
     with pytest.raises(MemoryError) as caught:
         solved(points, "start")
@@ -220,16 +222,13 @@ def test_another_limit_that_fails_alone_is_left_to_its_own_job(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    solve = limit_sweep.solve_together
 
-    def limited(problems: Any, starts: Any, times: Any, **more: Any) -> Any:
+    def narrow_fails(starts: Any) -> Exception | None:
         if len(starts) > 1:
-            raise EXHAUSTED["pool"]
-        if float(starts[0].omega[-1, 0]) < 1:  # the narrow one
-            raise error
-        return solve(problems, starts, times, **more)
+            return EXHAUSTED["pool"]
+        return error if float(starts[0].omega[-1, 0]) < 1 else None
 
-    monkeypatch.setattr(limit_sweep, "solve_together", limited)
+    fail(monkeypatch, narrow_fails)
     points = sweep(tmp_path)
     same(solved(points, "delta-0.2"), alone["delta-0.2"])
     assert calls == [1, 1]
@@ -243,7 +242,7 @@ def test_another_limit_that_fails_alone_is_left_to_its_own_job(
 def test_what_no_point_is_known_to_have_caused_is_raised(
     tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_room_for(0, monkeypatch, ValueError("a fault of the program"))
+    fail(monkeypatch, lambda starts: ValueError("a fault of the program"))
     with pytest.raises(ValueError, match=r"^a fault of the program$"):
         solved(sweep(tmp_path), "start")
 
@@ -251,10 +250,7 @@ def test_what_no_point_is_known_to_have_caused_is_raised(
 def test_the_failure_of_a_point_is_its_job_s(
     tmp_path: Path, calls: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(problems: Any, *given: Any, **more: Any) -> Any:
-        raise FlowError("flow 1: the velocity is not finite", 0)
-
-    monkeypatch.setattr(limit_sweep, "solve_together", fail)
+    fail(monkeypatch, lambda starts: FlowError("flow 1: the velocity is not finite", 0))
     points = sweep(tmp_path)
     with pytest.raises(FlowError, match="flow 1"):
         solved(points, "start")

@@ -128,6 +128,23 @@ def solve_together(
     return _finish(stepper, runs, paths, [start.risk for start in starts])
 
 
+def check_fit(problems: Sequence[Problem], measures: Sequence[Measure]) -> None:
+    """Raise unless flows can be solved together, if each can be alone.
+
+    Raises:
+        MisfitError: if a problem or a measure does not fit the first; it says which.
+    """
+    stack(problems)
+    shape = measures[0].omega.shape
+    for index, measure in enumerate(measures):
+        if measure.omega.shape != shape:
+            raise MisfitError(
+                f"{_name(index, len(measures))}flows solved together need atoms of one shape "
+                f"(J, k), got {measure.omega.shape} beside {shape}",
+                index,
+            )
+
+
 class _Path:
     """The atoms of a flow at the times passed, (T, J, k), and the risk dissipated until then."""
 
@@ -247,19 +264,13 @@ def _check(
         )
     if not 1e-13 <= tolerance <= 1e-2:
         raise ValueError(f"tolerance must lie between 1e-13 and 1e-2, got {tolerance!r}")
-    shape = measures[0].omega.shape
+    check_fit(problems, measures)
     wanted = []
     for index, (problem, measure, each) in enumerate(zip(problems, measures, times, strict=True)):
         name = _name(index, len(problems))
         wanted.append(_check_times(name, each))
-        if measure.omega.shape != shape:
-            raise MisfitError(
-                f"{name}flows solved together need atoms of one shape (J, k), got "
-                f"{measure.omega.shape} beside {shape}",
-                index,
-            )
         if problem.sticky_origin:
-            if shape[1] != 1:
+            if measure.omega.shape[1] != 1:
                 raise ValueError(
                     f"{name}a sticky origin needs one coordinate, the radius, "
                     f"got {', '.join(problem.invariant_names)}"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from meanfield.arrays import Backend, from_backend, to_backend
 from meanfield.checkpoint import Checkpoint, save_together
-from meanfield.flow import Flow, solve, solve_together
+from meanfield.flow import Flow, check_fit, solve, solve_together
 from meanfield.flow_control import FlowError
 from meanfield.gpu_memory import free_bytes, held_bytes, is_exhausted
 from meanfield.laws import make_law
@@ -108,11 +108,10 @@ def solve_point(
             points = [point, *(others(locks) if others else [])]
             flows = _solve_in_batches(points, chosen, log)
             save_together(
-                (each.checkpoint, {**flow._asdict(), "device": chosen.device})
-                for each, flow in zip(points, flows, strict=True)
-                if flow is not None and each is not point
+                (points[place].checkpoint, {**flow._asdict(), "device": chosen.device})
+                for place, flow in flows.items()
+                if place != 0
             )
-        assert flows[0] is not None
         return Outcome(flows[0], "cupy", chosen.device)
 
 
@@ -160,44 +159,54 @@ def _shared(settings: Mapping[str, Any]) -> Any:
 
 def _solve_in_batches(
     points: Sequence[PointFlow], backend: Backend, log: logging.Logger
-) -> list[Flow | None]:
-    """Return the flows of all points; None for another than the first that is left to its own job.
+) -> dict[int, Flow]:
+    """Return the flows by the place of their point: the first, and all that need not be left out.
 
-    They are solved together, or in halves as long as memory does not suffice. Left out is one that
-    cannot be solved, has another number of atoms than the first, or does not even fit alone.
+    They are solved together, or in halves as long as memory does not suffice. Left to its own job
+    is one that does not fit the first, cannot be solved, or for which there is no room even alone.
 
     Raises:
         FlowError: the first cannot be solved.
         MemoryError: there is no room for the first alone.
     """
-    flows: list[Flow | None] = [None] * len(points)
-    waiting = [list(range(len(points)))]
+
+    def leave(place: int, error: Exception) -> None:
+        if place == 0:
+            raise error
+        log.warning("%s: left to its own job: %s", points[place].name, error)
+
+    fitting = []
+    for place, point in enumerate(points):
+        limits = points[0].limit, point.limit
+        try:
+            check_fit([limit.problem for limit in limits], [limit.start for limit in limits])
+        except MisfitError as error:
+            leave(place, error)
+        else:
+            fitting.append(place)
+    flows: dict[int, Flow] = {}
+    waiting = [fitting]
     while waiting:
         batch = waiting.pop()
         try:
-            found = _solve_together([points[i] for i in batch], backend)
-        except (FlowError, MisfitError) as error:
-            lost, reason = batch[error.place], str(error)
-            if lost == 0:
-                raise
-            if rest := [i for i in batch if i != lost]:
-                waiting.append(rest)
+            found = _solve_together([points[place] for place in batch], backend)
+        except FlowError as error:
+            lost = batch.pop(error.place)
+            leave(lost, error)
+            if batch:
+                waiting.append(batch)
         except MemoryError as error:
-            half, lost, reason = len(batch) // 2, batch[0], str(error)
-            if half > 0:
-                parts = half, len(batch) - half
-                log.info(
-                    "%d limits at once: %s; solving them as %d and %d", len(batch), reason, *parts
-                )
-                waiting += [batch[half:], batch[:half]]
+            half = len(batch) // 2
+            if half == 0:
+                leave(batch[0], error)
                 continue
-            if lost == 0:
-                raise
+            log.info(
+                "%d limits at once: %s; solving them as %d and %d",
+                len(batch), error, half, len(batch) - half,
+            )  # fmt: skip
+            waiting += [batch[half:], batch[:half]]
         else:
-            for i, flow in zip(batch, found, strict=True):
-                flows[i] = flow
-            continue
-        log.warning("%s: left to its own job: %s", points[lost].name, reason)
+            flows.update(zip(batch, found, strict=True))
     return flows
 
 
@@ -206,7 +215,6 @@ def _solve_together(points: Sequence[PointFlow], backend: Backend) -> list[Flow]
 
     Raises:
         FlowError: one cannot be solved; it says which.
-        MisfitError: one does not fit the first; it says which.
         MemoryError: they do not fit the device together; it says how much there is.
     """
     free = free_bytes(backend.xp)
