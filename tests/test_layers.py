@@ -79,7 +79,7 @@ LAYERS = (
     ("overshoot_kernel",),
     ("overshoot",),
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
-    ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate"),
+    ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate", "threads"),
     ("digests",),
     ("sources",),
 )

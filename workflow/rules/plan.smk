@@ -115,18 +115,18 @@ def _jobs_of(stage, experiment):
 
 
 def threads_of_sgd(wildcards):
-    """One for each seed, or fewer so that two runs of the experiment fall to each core.
+    """One for each seed, or fewer where the points of the experiment share this machine's cores.
 
-    Side by side, runs keep the cores busy while others of them start and end. On a GPU they take
-    turns: one for each seed there, or up to eight where a job looks at the networks of a whole
-    sweep. No more: the jobs that only store what another one trained would keep all cores from
-    others.
+    On a GPU they take turns: one for each seed there, or up to eight where a job looks at the
+    networks of a whole sweep. No more: the jobs that only store what another one trained would keep
+    all cores from others.
     """
     seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
     points = len(_jobs_of("run_sgd", wildcards.experiment))
     if SWEEP_ON_GPU:
         return max(seeds, min(8, points * seeds))
-    cores = workflow.resource_settings.cores  # None on a cluster
-    if ON_GPU or cores is None:
+    # On a cluster each job has a machine of its own, and the cores known here are others: of the
+    # machine that submits jobs, or, in a job, those that it was given.
+    if ON_GPU or workflow.non_local_exec or workflow.remote_exec:
         return seeds
-    return min(seeds, -(-2 * cores // points))
+    return threads_of_run(seeds, points, workflow.cores)
