@@ -82,6 +82,7 @@ LAYERS = (
     ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate", "threads"),
     ("digests",),
     ("sources",),
+    ("whole_file",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIBRARY = SCRIPTS / "meanfield"

@@ -16,8 +16,9 @@ PLAN = load_plan()
 RESULTS = PLAN.results
 
 
-# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one. With
-# `auto` it is not known whether there is, so that they start at once; those that find one wait in line.
+# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is
+# one. With `auto` it is not known whether there is, so that they start at once; those that find one
+# wait in line.
 ON_GPU = PLAN.backend == "cupy"
 GPU = {"gpu": 1} if ON_GPU else {}
 SWEEP_ON_GPU = ON_GPU and PLAN.batch == "sweep"
@@ -29,7 +30,7 @@ wildcard_constraints:
 
 
 def figures_of(stage):
-    """Pattern of the names of the figures that a stage draws; it matches nothing if there is none."""
+    """Pattern of the names of the figures that a stage draws; it matches nothing without any."""
     return _one_of(name for name, job in PLAN.figures.items() if job.stage == stage)
 
 
