@@ -296,6 +296,11 @@ def test_all_parts_are_done_whatever_becomes_of_one(
     assert not found["ok"]
 
 
+def test_all_parts_end_within_ten_minutes() -> None:
+    """The last one too, if it is late and has to be ended."""
+    assert gpu.parse(["--part", "all"]).limit + gpu._LATE + 2 * command.GRACE < 600
+
+
 def test_a_part_adds_itself_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "gpu-toy.json"
     gpu.add(file, {"speed": {"rows": []}, "device": "old"})

@@ -17,11 +17,17 @@ def test_a_file_is_there_when_all_went_well(tmp_path: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
+def begin(file: Path) -> None:
+    """Write a part of a file, and fail."""
+    with whole_file(file) as partial:
+        partial.write_text("new")
+        raise KeyError
+
+
 def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "file.nc"
     file.write_text("old")
-    with pytest.raises(KeyError), whole_file(file) as partial:
-        partial.write_text("new")
-        raise KeyError
+    with pytest.raises(KeyError):
+        begin(file)
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
