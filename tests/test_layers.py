@@ -79,9 +79,10 @@ LAYERS = (
     ("overshoot_kernel",),
     ("overshoot",),
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
-    ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate"),
+    ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate", "threads"),
     ("digests",),
     ("sources",),
+    ("whole_file",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIBRARY = SCRIPTS / "meanfield"
