@@ -104,7 +104,8 @@ def checked_job(
     """Check the arguments of `meanfield.sgd.cuda.run`, see there.
 
     Returns:
-        The initial parameters in float32, the snapshot steps as integers, and the job.
+        The initial parameters in float32, not to be changed: where they were that, they are the
+        caller's; the snapshot steps as integers; and the job.
 
     Raises:
         ValueError: an argument has the wrong shape, range or order, or is not for a GPU.
@@ -127,16 +128,14 @@ def checked_job(
             f"got {len(laws)} and {len(sizes)}"
         )
     activation_macros(neuron.activation)
-    plans = [
-        check_run(
-            theta0[r], neuron, laws[r], sizes[r], decay, inverse_temperature, snapshot_steps,
+    theta = np.asarray(theta0, dtype=precision, order="C")
+    for r in range(replicas):
+        snapshots = check_run(
+            theta[r], neuron, laws[r], sizes[r], decay, inverse_temperature, snapshot_steps,
             seeds[r], precision,
-        )
-        for r in range(replicas)
-    ]  # fmt: skip
-    theta = np.stack([plan.theta for plan in plans])
+        ).snapshots  # fmt: skip
     job = make_job(neuron, theta.shape[1], laws, schedule, sizes, decay, inverse_temperature, seeds)
-    return theta, plans[0].snapshots, job
+    return theta, snapshots, job
 
 
 def alike(law: Law, other: Law) -> bool:
