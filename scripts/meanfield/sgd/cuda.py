@@ -213,8 +213,13 @@ def _state(batches: list[Replicas], step: int, recorded: int) -> State:
 
 def _needed(job: Job, replicas: int) -> int:
     """Return the memory that so many replicas of a job take together, in bytes."""
-    needed: int = form(job).needed_bytes(job, replicas)
-    return needed + cuda_network.needed_bytes(job, replicas)
+    return _needs(job)(replicas)
+
+
+def _needs(job: Job) -> Callable[[int], int]:
+    """Return `_needed` of a job as a function of the number, to be asked for many."""
+    runner, of_outputs = form(job), cuda_network.needed_bytes(job)
+    return lambda replicas: runner.needed_bytes(job, replicas) + of_outputs(replicas)
 
 
 def _batch_size(job: Job, free: int) -> int:
@@ -226,14 +231,15 @@ def _batch_size(job: Job, free: int) -> int:
     replicas, most = len(job.laws), form(job).MOST_TOGETHER
     # Not all sizes below one that fits need fit: fewer replicas have more samples at once.
     sizes = range(min(replicas, most), 0, -1)
-    size = next((size for size in sizes if _needed(job, size) <= _SHARE * free), 0)
+    needs = _needs(job)
+    size = next((size for size in sizes if needs(size) <= _SHARE * free), 0)
     if size == 0:
         raise MemoryError(
-            f"a replica needs {_needed(job, 1)} bytes on the GPU, {free} are free: set backend: cpu"
+            f"a replica needs {needs(1)} bytes on the GPU, {free} are free: set backend: cpu"
         )
     if size < replicas:
         LOG.info(
             "%d replicas need %d bytes on the GPU, %d are free, and %d can share a launch: they "
-            "run in batches of %d", replicas, _needed(job, replicas), free, most, size,
+            "run in batches of %d", replicas, needs(replicas), free, most, size,
         )  # fmt: skip
     return size
