@@ -62,12 +62,12 @@ class Idle:
     )  # fmt: skip
 
     def __init__(self, free: int) -> None:
-        self.free = free
+        self.free, self.exact = free, set[Any]()
 
     def compile(self, variant: Any) -> Any:
         return lambda grid, arguments: None
 
-    def multiply(self, *arguments: Any) -> None:
+    def multiply(self, *arguments: Any, **starts: int) -> None:
         pass
 
     def is_exhausted(self, error: Exception) -> bool:

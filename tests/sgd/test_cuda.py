@@ -169,10 +169,10 @@ class Rounding(HostDevice):
         super().__init__()
         self.product = product
 
-    def multiply(self, product, left, right, out):
+    def multiply(self, product, left, right, out, **starts):
         if len(self.products) >= self.product:
             left, right = to_tf32(left), to_tf32(right)
-        super().multiply(product, left, right, out)
+        super().multiply(product, left, right, out, **starts)
 
 
 def to_tf32(array):
