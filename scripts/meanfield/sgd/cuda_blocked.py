@@ -19,8 +19,14 @@ second-level cache; H, C, X and G do not.  At 4.3 TB/s, 60 TFLOP/s of which prod
     the rest      4: samples and G, 2; beginnings and ends of launches, 8 us a block: 2
 
 so 35.  C^T X as an array of its own, to be added to theta by a kernel, would take 13 + 22 in the
-place of 15.  Of 4 replicas theta stays in the cache and no launch fills the device: 5, 12 and 5 us
-a block, 170 ns.  None of this was measured.
+place of 15.  For networks whose H no registers hold, the recurrence reads it from memory, each
+entry 16 times: at (10^4, 100), where H has 169 MB, more than that cache, 0.64 MB a step, so 150 ns
+beside 51 and 58 of the products.
+
+Of 4 replicas theta stays in the cache and no launch fills the device: 5, 12 and 5 us a block, 170
+ns a step, if the CPU asks for blocks as fast.  That takes 3 to 6 us of Python, measured with calls
+that do nothing, and three launches by cuBLAS and CuPy, of perhaps 5 us each: about as long.  Of few
+replicas the CPU may set the speed.  Nothing was measured on a GPU.
 """
 
 from typing import Any
