@@ -76,9 +76,7 @@ class Replicas:
         self._leave()
         return failed
 
-    def look(
-        self, step: int, snapshot: int, counted: int
-    ) -> tuple[Found, npt.NDArray[np.int64]]:  # fmt: skip
+    def look(self, step: int, snapshot: int, counted: int) -> tuple[Found, npt.NDArray[np.int64]]:
         """Return what there is at a snapshot, and stay at the step before; squares begin anew.
 
         Args:
