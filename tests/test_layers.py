@@ -40,6 +40,7 @@ LAYERS = (
     ("settings_fields",),
     ("limit",),
     ("sgd/engine", "sgd/cuda"),
+    ("sgd/cuda_replicas",),
     ("sgd/cuda_resident", "sgd/cuda_blocked", "sgd/cuda_network"),
     ("sgd/cuda_job", "sgd/cuda_device"),
     ("sgd/cuda_kernels", "sgd/cuda_product"),
