@@ -62,7 +62,8 @@ def main() -> None:
             if arguments.together:
                 result = json.loads(file.read_text(encoding="utf-8"))
             else:
-                result = compare(arguments.rounds, describe(LIBRARIES)) | scaling(arguments.rounds)
+                machine = describe(LIBRARIES) | {"threads_used": 1}
+                result = compare(arguments.rounds, machine) | scaling(arguments.rounds)
             result["together"] = together(arguments.rounds, choose_backend("cpu"))
         file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     draw(folder)

@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --part all          # all but the last of these, in this order
     python benchmarks/gpu.py --part agreement    # samples, SGD and flows against the CPU's
     python benchmarks/gpu.py --part tests        # the tests that run on a GPU, 3 minutes at most
-    python benchmarks/gpu.py --part sanitize     # compute-sanitizer, where it is installed
+    python benchmarks/gpu.py --part sanitize     # compute-sanitizer; fails where there is none
     python benchmarks/gpu.py --part speed        # µs a step, beside JAX, PyTorch and plain CuPy
     python benchmarks/gpu.py --part sweep        # all figures by Snakemake, a sweep in one launch
     python benchmarks/gpu.py --part figures      # the same, each point by itself
@@ -15,7 +15,8 @@ side; speed must run alone.
 
 Out, in benchmarks/results: gpu-<device>-<date>.json, to which every part adds itself, agreement,
 sanitize and speed as they go on; a figure of that name; and what the commands that the parts start
-have said, in .log files. The exit status is 1 if a check fails or is left out, 2 without a GPU.
+have said, in .log files. The exit status is 1 if a check fails, cannot be made or is left out, 2
+without a GPU. Sizes that speed has no time for are named in the file, and fail nothing.
 """
 
 import argparse
@@ -24,7 +25,6 @@ import logging
 import os
 import re
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -40,13 +40,13 @@ LIBRARIES = (
     r"jax|jaxlib|jax-cuda\d+-plugin|torch"
 )
 """Names of the distributions to be named with the results, as a pattern."""
-SHARES = {"agreement": 4, "tests": 2, "sanitize": 2, "speed": 3, "sweep": 6}
+SHARES = {"agreement": 4, "tests": 4, "sanitize": 2, "speed": 3, "sweep": 6}
 """Of the time of all parts, in their order: what nothing counts without comes first."""
 ORDER = tuple(SHARES)
 PARTS = ("all", *ORDER, "figures")
 _TEST_SECONDS = 180.0
 _LATE = 30.0
-"""Seconds after its limit at which a part is ended."""
+"""Seconds after its limit at which a part is asked to end."""
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -57,7 +57,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     what.add_argument("--plot", type=Path, metavar="FILE", help="only draw the figure of a file")
     parser.add_argument("--rounds", type=int, default=5, help="of timing (default 5)")
     parser.add_argument("--seconds", type=float, default=0.3, help="of each in a round")
-    parser.add_argument("--limit", type=float, default=560.0, help="seconds of a part")
+    parser.add_argument("--limit", type=float, default=520.0, help="seconds of a part")
     parser.add_argument("--quick", action="store_true", help="figures at toy size")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     found = parser.parse_args(arguments)
@@ -76,7 +76,7 @@ def every(
     A part may take its share of the time that is left, so that one that needs less leaves more to
     the next; one that takes longer is ended, and the file has what it had come to.
     """
-    from benchmarks.command import call
+    from benchmarks.command import GRACE, call
 
     found: dict[str, Any] = {"parts": {}, "ok": False}
     end = perf_counter() + given.limit
@@ -89,7 +89,10 @@ def every(
             "--results", str(given.results.resolve()), *["--quick"] * given.quick,
         ]  # fmt: skip
         found["parts"][part] = call(
-            command, share + _LATE, logs.with_name(f"{logs.name}-{part}.log")
+            command,
+            share + _LATE,
+            logs.with_name(f"{logs.name}-{part}.log"),
+            grace=2 * GRACE,  # it has to end what it has started itself
         )
         save(found)
         status, seconds = (found["parts"][part][name] for name in ("status", "seconds"))
@@ -98,25 +101,14 @@ def every(
     return found
 
 
-def tests(given: argparse.Namespace, log: Path) -> dict[str, Any]:
-    """Run the tests that touch the GPU; one that was skipped has shown nothing."""
-    from benchmarks.command import call
-
-    # Many processes: each test compiles kernels, which takes a processor and no GPU.
-    workers = str(min(8, os.cpu_count() or 1))
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-n", workers, "--dist", "load"]
-    found = call(command, min(given.limit, _TEST_SECONDS), log)
-    summary = found["last_lines"][-1] if found["last_lines"] else ""
-    return found | {"ok": found["status"] == 0 and "skipped" not in summary}
-
-
-def figures(given: argparse.Namespace, batch: str, log: Path) -> dict[str, Any]:
+def figures(seconds: float, batch: str, log: Path, quick: bool) -> dict[str, Any]:
     """Make all figures from nothing; return the time, and the part of it that was SGD.
 
     Args:
-        given: the command line.
+        seconds: after which they are ended.
         batch: "point" or "sweep", what is trained at once.
         log: for what Snakemake says.
+        quick: whether they are those of the quick configuration.
 
     Returns:
         Status, seconds, and what was finished, also when the limit ended it.
@@ -126,19 +118,19 @@ def figures(given: argparse.Namespace, batch: str, log: Path) -> dict[str, Any]:
 
     results = Path("results") / "gpu_benchmark" / batch
     shutil.rmtree(ROOT / results, ignore_errors=True)
-    files = ["--configfile", "config/quick.yaml"] if given.quick else []
+    files = ["--configfile", "config/quick.yaml"] if quick else []
     found = call(
         [
             sys.executable, "-m", "snakemake", *files, "--profile", "profiles/gpu",
             "--config", "backend=cupy", f"batch={batch}", f"results_dir={results}",
         ],
-        given.limit,
+        seconds,
         log,
     )  # fmt: skip
     runs = sorted((ROOT / results).glob("runs/*/run_sgd/*.nc"))
     logs = [ROOT / results / "logs" / run.parts[-3] / "run_sgd" / f"{run.stem}.log" for run in runs]
     texts = {f"{log.parts[-3]}/{log.stem}": log.read_text(encoding="utf-8") for log in logs}
-    seconds = {
+    trained = {
         name: float(match.group(1))
         for name, text in texts.items()
         if (match := re.search(r"steps in ([\d.]+) s on GPU", text))
@@ -150,16 +142,17 @@ def figures(given: argparse.Namespace, batch: str, log: Path) -> dict[str, Any]:
     return found | {
         "jobs_done": [int(number) for number in jobs[-1]] if jobs else None,
         "pictures": sorted(f"{each.parent.name}/{each.name}" for each in pictures),
-        "sgd_seconds": sum(seconds.values()),
-        "sgd_seconds_of_runs": seconds,
+        "sgd_seconds": sum(trained.values()),
+        "sgd_seconds_of_runs": trained,
         "runs_that_trained": len(runs) - found_finished,
         "backends": backends,
-        "ok": found["status"] == 0 and backends == ["cupy"] and len(seconds) == len(runs),
+        "ok": found["status"] == 0 and backends == ["cupy"] and len(trained) == len(runs),
     }
 
 
 def main() -> None:
     """Do a part, add it to the device's file of today, and draw."""
+    begin = perf_counter()
     given = parse()
     if given.plot:
         from benchmarks.plot_gpu import draw
@@ -174,11 +167,11 @@ def main() -> None:
         print(f"benchmarks/gpu.py: {error}", file=sys.stderr)
         sys.exit(2)
     # Only now: all that follows needs CuPy.
-    from benchmarks import gpu_checks, gpu_sanitize, gpu_speed
+    from benchmarks import gpu_checks, gpu_sanitize, gpu_speed, gpu_tests
+    from benchmarks.command import end_what_was_started
     from benchmarks.machine import describe
 
-    # Whoever ends this ends what it has started, too: see `benchmarks.command`.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_what_was_started()
     # What a part starts finds the modules, too, beside what this found otherwise.
     before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *filter(None, before)])
@@ -189,14 +182,16 @@ def main() -> None:
     def save(found: dict[str, Any]) -> None:
         add(file, head | {given.part: found})
 
+    given.limit = left = max(given.limit - (perf_counter() - begin), 1.0)
+    log = logs.with_suffix(".log")
     parts: Mapping[str, Callable[[], dict[str, Any]]] = {
         "all": lambda: every(given, logs, save),
-        "agreement": lambda: gpu_checks.agreement(given.limit, save),
-        "sanitize": lambda: gpu_sanitize.sanitize(given.limit, logs, save),
-        "speed": lambda: gpu_speed.speed(given.rounds, given.seconds, given.limit, save),
-        "tests": lambda: tests(given, logs.with_suffix(".log")),
-        "figures": lambda: figures(given, "point", logs.with_suffix(".log")),
-        "sweep": lambda: figures(given, "sweep", logs.with_suffix(".log")),
+        "agreement": lambda: gpu_checks.agreement(left, save),
+        "sanitize": lambda: gpu_sanitize.sanitize(left, logs, save),
+        "speed": lambda: gpu_speed.speed(given.rounds, given.seconds, left, save),
+        "tests": lambda: gpu_tests.run(min(left, _TEST_SECONDS), log),
+        "figures": lambda: figures(left, "point", log, given.quick),
+        "sweep": lambda: figures(left, "sweep", log, given.quick),
     }
     found = parts[given.part]()
     save(found)
@@ -205,7 +200,7 @@ def main() -> None:
         from benchmarks.plot_gpu import draw
 
         draw(file)
-    if not found.get("ok", True):
+    if not found["ok"]:
         sys.exit(1)
 
 

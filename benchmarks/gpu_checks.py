@@ -73,16 +73,17 @@ def run_checks(
 
 
 def _checks() -> dict[str, Check]:
-    """Return all checks by name, those that the others rest on first."""
+    """Return all checks by name, those that the others rest on first, and the longest last."""
     drawn = dict.fromkeys(case.law for case in AGREEMENT_CASES if job_of(case).kind.drawn)
     checks: dict[str, Check] = {f"samples of {law}": partial(_same_samples, law) for law in drawn}
-    checks |= {f"SGD: {case.name}": partial(_compare, case) for case in AGREEMENT_CASES}
-    checks |= {
+    sgd = {f"SGD: {case.name}": partial(_compare, case) for case in AGREEMENT_CASES}
+    last = {name: sgd.pop(name) for name in list(sgd) if name.startswith("SGD: blocks")}
+    flows: dict[str, Check] = {
         f"flow: {case.name}": partial(_compare_flows, case)
         for case in CASES
         if "inf" not in case.name
     }
-    return checks | {"flows of a sweep": _compare_sweep}
+    return checks | sgd | flows | {"flows of a sweep": _compare_sweep} | last
 
 
 def _compare(case: Case) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from meanfield.sampling import sample
 from meanfield.sgd import cuda, cuda_kernels
 
 _SOURCES = Path(cuda_kernels.__file__).with_name("kernels")
-_KERNEL = re.compile(r"__global__ void (?:__launch_bounds__\([^)]*\) )?(\w+)\(")
+_KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\([^)]*\)\s+)?(\w+)\s*\(")
 KERNELS = [
     name
     for text in sorted(_SOURCES.glob("*.cu"))
@@ -33,7 +33,7 @@ _COMMON = ["--error-exitcode=9", "--launch-timeout=0", "--destroy-on-device-erro
 
 
 def sanitize(seconds: float, logs: Path, save: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Run the small networks under compute-sanitizer's memcheck and racecheck, if it is there.
+    """Run the small networks under compute-sanitizer's memcheck and racecheck.
 
     Args:
         seconds: that both may take.
@@ -42,10 +42,12 @@ def sanitize(seconds: float, logs: Path, save: Callable[[dict[str, Any]], None])
 
     Returns:
         For each check its status, the networks that it went through, and its last lines; and `ok`.
+        Without compute-sanitizer, that it was left out.
     """
     tool = shutil.which("compute-sanitizer")
     if tool is None:
-        return {"skipped": "compute-sanitizer is not on the PATH; it comes with the CUDA toolkit"}
+        reason = "compute-sanitizer is not on the PATH; it comes with the CUDA toolkit"
+        return {"left_out": reason, "ok": False}
     program = [sys.executable, "-c", "from benchmarks.gpu_sanitize import small; small()"]
     found: dict[str, Any] = {"ok": False}
     end = perf_counter() + seconds

@@ -33,7 +33,6 @@ def describe(libraries: Iterable[str], cpuinfo: str | None = None) -> dict[str, 
     return {
         "cpu": fields.get("model name", platform.machine()),
         "cores": os.cpu_count(),
-        "threads_used": 1,
         "instruction_sets": [name for name in _ISA if name in flags],
         "numba_target": os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name(),
         "system": f"{platform.system()} {platform.machine()}",

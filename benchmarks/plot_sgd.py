@@ -125,7 +125,9 @@ def _power(axes: Axes, table: pd.DataFrame, study: str, symbol: str, result: Any
         fitted = own[own[study] >= result["slopes_from"][study]]
         x = fitted[study].to_numpy(float)
         level = np.exp(np.mean(np.log(fitted["us_per_step"]) - power * np.log(x)))
-        axes.loglog(x, level * x**power, color=color, label=f"$\\propto {symbol}^{{{power:.2f}}}$")
+        axes.loglog(x, level * x**power, color=color)
+        label = f"{_LABELS[str(name)]}: $\\propto {symbol}^{{{power:.2f}}}$"
+        axes.loglog([], [], marker=marker, color=color, ms=4, label=label)
     first = table.drop_duplicates(study)
     bound = 4e-3 * first["neurons"] * first["dimension"] / result["sgemm_gflops"]
     axes.loglog(first[study], bound, "--", color=PALETTE["prediction"], lw=0.9, label="SGEMM")
@@ -141,8 +143,8 @@ def _blocks(axes: Axes, table: pd.DataFrame) -> None:
     for (size, own), marker in zip(table.groupby(_SIZE, sort=False), _MARKERS, strict=False):
         axes.loglog(own["block"], own["us_per_step"], marker=marker, ms=4, color=PALETTE["sgd"])
         axes.annotate(
-            "N, d = {}, {}".format(*size), (own["block"].iloc[-1], own["us_per_step"].iloc[-1]),
-            (0, -17), textcoords="offset points", ha="right", size=6.5,
+            "{}, {}".format(*size), (own["block"].iloc[-1], own["us_per_step"].iloc[-1]),
+            (6, 0), textcoords="offset points", va="center", size=6.5,
         )  # fmt: skip
     axes.set_xscale("log", base=2)
     blocks = sorted(set(table["block"]))
@@ -152,6 +154,9 @@ def _blocks(axes: Axes, table: pd.DataFrame) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("")
     axes.set_ylim(bottom=0.6 * table["us_per_step"].min())
+    axes.annotate(
+        "N, d", (1, 1), (2, 0), xycoords="axes fraction", textcoords="offset points", size=6.5
+    )
 
 
 def _sparsity(axes: Axes, table: pd.DataFrame, gflops: float) -> None:
@@ -166,7 +171,7 @@ def _sparsity(axes: Axes, table: pd.DataFrame, gflops: float) -> None:
         saturation=1, width=0.7,
     )  # fmt: skip
     axes.axhline(1, color=PALETTE["prediction"], ls="--", lw=0.9)
-    axes.set(xlabel="N, d", ylabel="rate / rate of SGEMM", ylim=(0, 1.4))
+    axes.set(xlabel="N, d", ylabel="rate / rate of SGEMM", ylim=(0, 1.4 * rate.max()))
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.legend(loc="upper left", title=None)
 

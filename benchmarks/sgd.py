@@ -75,7 +75,7 @@ def main() -> None:
 
         torch.set_num_threads(1)
         torch.set_num_interop_threads(1)
-        machine = describe(LIBRARIES)
+        machine = describe(LIBRARIES) | {"threads_used": 1}
         with threadpool_limits(1):
             if arguments.scaling:
                 from benchmarks.sgd_scaling import scaling

@@ -183,7 +183,8 @@ def measure(rounds: int, seconds: float) -> dict[str, Any]:
         if at is not None:
             row["risk"], row["gap"] = judged[name, at]
         rows.append(row)
-    return {"machine": describe(("numpy", "scipy")), "rows": rows}
+    machine = describe(("numpy", "scipy")) | {"threads_used": 1}
+    return {"machine": machine, "rows": rows}
 
 
 def table(result: dict[str, Any]) -> str:

@@ -65,11 +65,12 @@ def main(
         )
         clear(folder)  # partial files of killed runs included
     LOG.info(
-        "ran %d seeds of %d steps in %.1f s on %s into %s",
+        "ran %d seeds of %d steps in %.1f s on %s, %d thread(s), into %s",
         len(seeds),
         steps[-1],
         perf_counter() - started,
         found.device,
+        threads,
         runs,
     )
 

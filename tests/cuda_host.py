@@ -90,15 +90,21 @@ class Cublas:
     """CuPy's module of cuBLAS, as far as `CupyDevice` uses it, on the memory of the CPU."""
 
     CUBLAS_DEFAULT_MATH = 0
+    CUBLAS_POINTER_MODE_HOST = 0
 
     def __init__(self) -> None:
-        self.mode = 3  # CUBLAS_TF32_TENSOR_OP_MATH, left by somebody
+        # CUBLAS_TF32_TENSOR_OP_MATH and CUBLAS_POINTER_MODE_DEVICE, left by somebody
+        self.mode, self.pointer_mode = 3, 1
 
     def setMathMode(self, handle: int, mode: int) -> None:  # noqa: N802
         self.mode = mode
 
+    def setPointerMode(self, handle: int, mode: int) -> None:  # noqa: N802
+        self.pointer_mode = mode
+
     def sgemmStridedBatched(self, *arguments: Any) -> None:  # noqa: N802
         assert self.mode == self.CUBLAS_DEFAULT_MATH
+        assert self.pointer_mode == self.CUBLAS_POINTER_MODE_HOST
         sgemm_strided_batched(*arguments)
 
 
@@ -111,13 +117,10 @@ class HostDevice:
         self.order, self.free = order, free
         self.launches: list[str] = []
         self.products: list[Product] = []
-        cuda = SimpleNamespace(
-            cublas=Cublas(),
-            get_cublas_handle=lambda: 1,
-            memory=SimpleNamespace(OutOfMemoryError=MemoryError),
-        )
+        cuda = SimpleNamespace(cublas=Cublas(), get_cublas_handle=lambda: 1)
         with patch.dict(sys.modules, {"cupy": SimpleNamespace(cuda=cuda)}):
             self._cupy = CupyDevice()
+        self.exact = self._cupy.exact
 
     def compile(self, variant: Variant) -> Launch:
         return self.build(variant.source(), variant)
@@ -144,17 +147,23 @@ class HostDevice:
 
         return launch
 
-    def multiply(self, product: Product, left: Any, right: Any, out: Any) -> None:
+    def multiply(
+        self, product: Product, left: Any, right: Any, out: Any, **starts: int
+    ) -> None:  # fmt: skip
         """Call CuPy's device, which finds the CPU's memory where a GPU's would be."""
         self.products.append(product)
         strides = {"left": product.stride_b, "right": product.stride_a, "out": product.stride_c}
         for name, array in (("left", left), ("right", right), ("out", out)):
             assert array.dtype == np.float32, name
             assert array.flags.c_contiguous, name
-            assert array.size == product.number * strides[name], name
+            size, start = product.number * strides[name], starts.get(f"{name}_start", 0)
+            assert array.size % size == start % size == 0, name
+            assert start < array.size, name
+            assert array.ndim > 3 or array.size == size, name
         assert not np.shares_memory(out, left)
         assert not np.shares_memory(out, right)
-        self._cupy.multiply(product, *(_at_its_address(each) for each in (left, right, out)))
+        addresses = (_at_its_address(each) for each in (left, right, out))
+        self._cupy.multiply(product, *addresses, **starts)
 
     def is_exhausted(self, error: Exception) -> bool:
         return isinstance(error, MemoryError)

@@ -9,7 +9,7 @@ from meanfield.activations import Erf, PiecewiseLinear, ReLU, Tanh
 from meanfield.laws import AnisotropicGaussians, GaussianTeacher, IsotropicGaussians
 from meanfield.neurons import Perceptron, Ridge
 from meanfield.schedules import Constant, Power
-from meanfield.sgd import cuda, cuda_blocked, reference
+from meanfield.sgd import cuda, cuda_blocked, cuda_replicas, reference
 from meanfield.sgd.cuda_kernels import Shape
 from sgd_runs import STEP, initial
 
@@ -55,11 +55,12 @@ def run_cuda(
     arguments = arguments_of(case) | more
     seen, means = [], []
 
-    def record(step, theta, mean, *evaluated):
+    def record(step, theta, mean, evaluated):
         seen.append(theta)
         means.append(mean)
+        assert (evaluated is None) == (arguments.get("inputs") is None)
         if outputs is not None:
-            outputs.extend(evaluated)
+            outputs.append(evaluated)
 
     law = arguments["law"]
     theta = thetas(arguments["neuron"], law[0] if isinstance(law, list) else law, neurons, seeds)
@@ -107,6 +108,6 @@ FORMS: dict[str, dict[str, Any]] = {
 def choose_form(monkeypatch: Any, form: str) -> None:
     """Have all runs take one of the three forms of the kernels."""
     shapes = FORMS[form]
-    monkeypatch.setattr(cuda, "resident_shape", lambda *a: shapes["resident_shape"])
+    monkeypatch.setattr(cuda_replicas, "resident_shape", lambda *a: shapes["resident_shape"])
     if "recurrence_shape" in shapes:
         monkeypatch.setattr(cuda_blocked, "recurrence_shape", lambda *a: shapes["recurrence_shape"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import command, gpu, gpu_cases, gpu_checks, gpu_peers, gpu_speed
+from benchmarks import command, gpu, gpu_cases, gpu_checks, gpu_peers, gpu_speed, gpu_tests
 from benchmarks.agreement import AGREEMENT
 from benchmarks.gpu_problem import Networks, largest_disagreement, make_replicas
 from benchmarks.plot_gpu import draw
@@ -216,11 +216,21 @@ def test_the_tests_are_those_of_a_gpu_and_none_may_be_skipped(
 ) -> None:
     def call(command: list[str], seconds: float, log: Path) -> dict[str, Any]:
         assert command[1:6] == ["-m", "pytest", "-q", "-m", "gpu"]
+        assert command[10:] == [str(file) for file in gpu_tests.files()]
         assert seconds == 180
         return {"status": status, "last_lines": [last] if last else []}
 
-    monkeypatch.setattr(command, "call", call)
-    assert gpu.tests(gpu.parse(["--part", "tests"]), Path("tests.log"))["ok"] is ok
+    monkeypatch.setattr(gpu_tests, "call", call)
+    assert gpu_tests.run(180, Path("tests.log"))["ok"] is ok
+
+
+def test_no_file_with_tests_of_a_gpu_is_passed_over(request: pytest.FixtureRequest) -> None:
+    """Of the files of this session, which are all when all tests are run."""
+    marked = {item.path for item in request.session.items if item.get_closest_marker("gpu")}
+    found = set(gpu_tests.files())
+    assert marked <= found
+    # Pytest reads all files that it is given, which takes long.
+    assert 6 < len(found) < 20
 
 
 def test_a_check_that_fails_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,9 +265,9 @@ def test_only_checks_that_were_made_hold(limit: float, ok: bool, left: list[str]
 def test_every_pair_of_devices_is_checked_under_a_name_of_its_own() -> None:
     names = list(gpu_checks._checks())
     kinds = [name.split(" ")[0] for name in names]
-    assert kinds == ["samples"] * 4 + ["SGD:"] * len(gpu_cases.AGREEMENT_CASES) + ["flow:"] * 4 + [
-        "flows"
-    ]
+    assert kinds == ["samples"] * 4 + ["SGD:"] * 5 + ["flow:"] * 4 + ["flows"] + ["SGD:"] * 2
+    assert len(gpu_cases.AGREEMENT_CASES) == 7
+    assert all(name.startswith("SGD: blocks") for name in names[-2:])
 
 
 def test_all_parts_are_done_whatever_becomes_of_one(
@@ -266,9 +276,11 @@ def test_all_parts_are_done_whatever_becomes_of_one(
     now, limits, given = [0.0], [], gpu.parse(["--part", "all", "--limit", "170", "--quick"])
     taken = {"agreement": 50.0, "tests": 10.0, "sanitize": 20.0, "speed": 30.0, "sweep": 60.0}
 
-    def call(command: list[str], seconds: float, log: Path) -> dict[str, Any]:
+    def call(arguments: list[str], seconds: float, log: Path, grace: float) -> dict[str, Any]:
+        # Else what does not end when asked outlives the part that started it.
+        assert grace > command.GRACE
         part = log.stem.removeprefix("gpu-toy-all-")
-        again = gpu.parse(command[2:])
+        again = gpu.parse(arguments[2:])
         assert (again.part, again.quick, again.results) == (part, True, given.results.resolve())
         limits.append(again.limit)
         now[0] += taken[part]
@@ -279,9 +291,14 @@ def test_all_parts_are_done_whatever_becomes_of_one(
     saved: list[Any] = []
     found = gpu.every(given, tmp_path / "gpu-toy-all", lambda found: saved.append(found))
     assert list(found["parts"]) == list(gpu.ORDER)
-    assert limits == [40.0, 18.0, 20.0, 30.0, 60.0]
+    assert limits == [36.0, 32.0, 20.0, 30.0, 60.0]
     assert len(saved) == 5
     assert not found["ok"]
+
+
+def test_all_parts_end_within_ten_minutes() -> None:
+    """The last one too, if it is late and has to be ended."""
+    assert gpu.parse(["--part", "all"]).limit + gpu._LATE + 2 * command.GRACE < 600
 
 
 def test_a_part_adds_itself_to_the_file(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ LAYERS = (
     ("settings_fields",),
     ("limit",),
     ("sgd/engine", "sgd/cuda"),
+    ("sgd/cuda_replicas",),
     ("sgd/cuda_resident", "sgd/cuda_blocked", "sgd/cuda_network"),
     ("sgd/cuda_job", "sgd/cuda_device"),
     ("sgd/cuda_kernels", "sgd/cuda_product"),
@@ -79,9 +80,10 @@ LAYERS = (
     ("overshoot_kernel",),
     ("overshoot",),
     ("activations", "quadrature", "data_files", "python_law", "portable", "sphere", "host"),
-    ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate"),
+    ("compiled", "dormand_prince", "start_axes", "gpu_memory", "risk_estimate", "threads"),
     ("digests",),
     ("sources",),
+    ("whole_file",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 LIBRARY = SCRIPTS / "meanfield"

@@ -115,7 +115,7 @@ def test_the_stage_runs_on_a_gpu_and_says_so(
     with caplog.at_level(logging.INFO):
         run_sgd.main(**arguments, runs=tmp_path / "gpu.nc", backend="cupy")
     assert "ran 2 seeds of 50 steps" in caplog.text
-    assert "on GPU Toy into" in caplog.text
+    assert "on GPU Toy, 2 thread(s), into" in caplog.text
     cpu, gpu = read(tmp_path / "cpu.nc"), read(tmp_path / "gpu.nc")
     assert cpu.attrs["backend"] == "numba"
     assert (gpu.attrs["backend"], gpu.attrs["device"]) == ("cupy", "GPU Toy")

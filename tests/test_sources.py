@@ -84,7 +84,7 @@ def test_an_edit_is_seen_even_if_size_and_time_stay(script: Path) -> None:
 def test_another_reader_parses_again(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read_source(script)
     parsed = parses(monkeypatch)
-    monkeypatch.setattr(sources, "_reader", lambda: b"another version")
+    monkeypatch.setattr(sources, "_READER", b"another version")
     read_anew(script)
     assert parsed == [script]
 
@@ -116,8 +116,27 @@ def test_files_of_others_are_not_kept(script: Path, tmp_path: Path) -> None:
     assert [file.name for file in sources.KEPT.rglob("*.*")] == ["script.json"]
 
 
-def test_what_is_not_python_is_said_and_not_kept(script: Path) -> None:
-    script.write_text("def f(:\n")
-    with pytest.raises(SyntaxError):
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + 'x = "\u00e9"\n'.encode(),
+        b'# -*- coding: latin-1 -*-\nx = "\xe9"\n',
+    ],
+)
+def test_encodings_are_those_of_python(tmp_path: Path, content: bytes) -> None:
+    """A byte-order mark, or a line that names the encoding."""
+    law, plain = tmp_path / "law.py", tmp_path / "plain.py"
+    law.write_bytes(content)
+    plain.write_text('x = "\u00e9"\n', encoding="utf-8")
+    found: dict[str, str] = {}
+    exec(compile(law.read_bytes(), "law.py", "exec"), found)
+    assert found["x"] == "\u00e9"
+    assert read_source(law) == read_source(plain)
+
+
+@pytest.mark.parametrize("content", [b"def f(:\n", b"x = 1\0\n", b'x = "\xe9"\n'])
+def test_what_is_not_python_is_said_and_not_kept(script: Path, content: bytes) -> None:
+    script.write_bytes(content)
+    with pytest.raises((SyntaxError, ValueError)):
         read_anew(script)
     assert not sources.KEPT.exists()

@@ -1,5 +1,7 @@
 """A sticky origin: atoms reach r = 0, are held while the velocity points inward, and are let go."""
 
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,7 +118,7 @@ def test_an_event_never_takes_a_step_to_nothing(turn: float) -> None:
     assert event.part == pytest.approx(max(turn, LEAST_PART), rel=1e-12)
 
 
-@pytest.mark.parametrize("first", [0.0, 5e-324, 2.0**-53])
+@pytest.mark.parametrize("first", [5e-324, 2.0**-53])
 def test_a_velocity_that_another_evaluation_sees_turned_already_lets_go_at_once(
     first: float,
 ) -> None:
@@ -131,13 +133,14 @@ def test_a_velocity_that_another_evaluation_sees_turned_already_lets_go_at_once(
 
 
 @pytest.mark.parametrize("labels", [[1.0, 0.0], [1.0, 2.0]])
-@pytest.mark.parametrize("ulps", [1, 4])
+@pytest.mark.parametrize("ulps", [2, 4])
 def test_evaluations_that_round_differently_neither_fail_nor_loop(
     ulps: int, labels: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A step's evaluation of all flows, and that of one alone, may differ on a GPU.
 
-    v(0+) starts an ulp below 0, and turns, or creeps towards 0 as the risk vanishes.
+    v(0+) starts an ulp below 0, and turns, or creeps towards 0 as the risk vanishes. Flows are
+    solved until in three of them the second evaluation has seen it turned already.
     """
     start = Measure(np.array([[0.0], [2 * (1 + 2.0**-52)]]), PAIR.mass)
     times, tolerance = [0.1, 1.0, 20.0], 1e-6
@@ -151,11 +154,25 @@ def test_evaluations_that_round_differently_neither_fail_nor_loop(
 
     monkeypatch.setattr(Stack, "field", lambda *given: rounded(exact[0], *given))
     monkeypatch.setattr(flow_step, "field", lambda *given: rounded(exact[1], *given))
-    for _ in range(3):
+    reached: list[bool] = []
+
+    def seen_turned(outward: Callable[[float], float], seen: Sequence[float]) -> Event | None:
+        speed = cache(outward)
+        event = release(speed, seen)
+        reached[-1] |= event is not None and speed(0.0) > 0
+        return event
+
+    monkeypatch.setattr(flow_step, "release", seen_turned)
+    for _ in range(60):
+        reached.append(False)
         found = solve(Cone(labels=np.array(labels)), start, times, tolerance=tolerance)
         np.testing.assert_allclose(found.omega, expected.omega, rtol=0, atol=20 * tolerance)
-        # Stability asks for 20 * 8.5 / 3.3 = 52 steps at the end; a loop would make thousands.
-        assert found.steps + found.rejected < 300
+        # Stability asks for 20 * 8.5 / 3.3 = 52 steps at the end, and an event in any of them for
+        # some 8 more until they are as long again; a loop would make no end.
+        assert found.steps + found.rejected < 1000
+        if sum(reached) == 3:
+            return
+    pytest.fail("the second evaluation never saw v(0+) turned")
 
 
 @settings(max_examples=50)

@@ -15,7 +15,7 @@ from meanfield import sweep
 from meanfield.checkpoint import Pace
 from meanfield.initial_data import draw_test_set
 from meanfield.locks import held
-from meanfield.sgd import cuda, cuda_blocked
+from meanfield.sgd import cuda, cuda_blocked, cuda_replicas
 from meanfield.sgd.cuda_kernels import Shape
 from stand_in_gpu import KilledError, in_step
 from sweep_jobs import (
@@ -183,7 +183,7 @@ def test_the_kernels_leave_the_same_bits_in_a_sweep(
 ) -> None:
     """The CUDA kernels, on the CPU in place of a GPU."""
     if form == "blocked":
-        monkeypatch.setattr(cuda, "resident_shape", lambda *shape: None)
+        monkeypatch.setattr(cuda_replicas, "resident_shape", lambda *shape: None)
         monkeypatch.setattr(cuda_blocked, "recurrence_shape", lambda *shape: Shape(32, 1))
     short = {"time.horizon": 0.07, "time.snapshots": [0, 0.01, 0.07]}
     changes = {name: dict(short) for name in ("delta-0.5", "start")}

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from meanfield.store import stamp, whole_file
+from meanfield.store import stamp
+from meanfield.whole_file import whole_file
 
 Pixels = NDArray[np.uint8]
 

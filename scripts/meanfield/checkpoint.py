@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from meanfield.store import whole_file
+from meanfield.whole_file import whole_file
 
 Values = Mapping[str, NDArray[Any] | int | float | str]
 

@@ -61,7 +61,7 @@ def file_digest(file: Path) -> str:
     Raises:
         OSError: the file cannot be read.
         SyntaxError: it, or a module that it imports, is not valid Python.
-        ValueError: the same; Python says it so of null bytes, and of what is not UTF-8.
+        ValueError: the same; older versions of Python say it so of null bytes.
     """
     path = file.resolve()
     if file.suffix == ".py":

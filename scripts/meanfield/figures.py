@@ -10,7 +10,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from meanfield.store import stamp, whole_file
+from meanfield.store import stamp
+from meanfield.whole_file import whole_file
 
 COLUMN_WIDTH = 3.4
 """Width in inches of a figure that fills one column of a journal page."""

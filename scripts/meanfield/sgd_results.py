@@ -48,7 +48,7 @@ def as_dataset(
         coords={"invariant": names},
     )
     seeds, times = residuals.shape
-    neurons = next(trajectories[0].pieces("omega")).shape[1]
+    neurons: int = sgd["neurons"]
     parameters = neuron.parameters(law.dimension)
     large = {
         "omega": Pieces(

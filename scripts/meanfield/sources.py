@@ -7,18 +7,23 @@ of this project is kept, beside the digest of the bytes in which it was found.
 import ast
 import hashlib
 import json
-import os
 import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from meanfield.whole_file import whole_file
+
 SCRIPTS = Path(__file__).resolve().parents[1]
 """Folder of the stage scripts."""
 
 KEPT = SCRIPTS.parent / ".snakemake" / "sources"
 """Folder of what is known of the files of that folder; it may be deleted at any time."""
+
+# Read now: it is this text that runs, also when the file is edited later.
+_READER = Path(__file__).read_bytes() + sys.version.encode()
+"""What finds something in a file: this one, and the version of Python."""
 
 
 class Import(NamedTuple):
@@ -56,7 +61,7 @@ def read_source(path: Path) -> Source:
     Raises:
         OSError: it cannot be read.
         SyntaxError: it is not valid Python.
-        ValueError: the same; Python says it so of null bytes, and of what is not UTF-8.
+        ValueError: the same; older versions of Python say it so of null bytes.
     """
     return _read(path, path.stat().st_mtime_ns)
 
@@ -67,7 +72,7 @@ def _read(path: Path, mtime_ns: int) -> Source:
     content = path.read_bytes()
     if not path.is_relative_to(SCRIPTS):
         return _parsed(content, path)
-    key = hashlib.sha256(_reader() + content).hexdigest()
+    key = hashlib.sha256(_READER + content).hexdigest()
     file = (KEPT / path.relative_to(SCRIPTS)).with_suffix(".json")
     known = _kept(file, key)
     if known is None:
@@ -77,7 +82,8 @@ def _read(path: Path, mtime_ns: int) -> Source:
 
 
 def _parsed(content: bytes, path: Path) -> Source:
-    tree = ast.parse(content.decode("utf-8"), filename=str(path))
+    # As bytes: Python itself heeds a byte-order mark, and a line that names another encoding.
+    tree = ast.parse(content, filename=str(path))
     imports: list[Import] = []
     kernels: set[str] = set()
     for node in ast.walk(tree):
@@ -103,12 +109,6 @@ def _is_bare_string(node: ast.stmt) -> bool:
     )
 
 
-@cache
-def _reader() -> bytes:
-    """Return what finds something: this file, and the version of Python."""
-    return Path(__file__).read_bytes() + sys.version.encode()
-
-
 def _kept(file: Path, key: str) -> Source | None:
     """Return what was found in the same bytes before; None if it is not known."""
     try:
@@ -125,8 +125,5 @@ def _kept(file: Path, key: str) -> Source | None:
 
 def _keep(file: Path, key: str, source: Source) -> None:
     """Keep what was found, for other processes; a folder that cannot be written to costs time."""
-    partial = file.with_suffix(f".{os.getpid()}.part")
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError), whole_file(file) as partial:
         partial.write_text(json.dumps({"key": key, **source._asdict()}), encoding="utf-8")
-        partial.replace(file)

@@ -68,7 +68,7 @@ def release(outward: Callable[[float], float], seen: Sequence[float]) -> Event |
     """Return where held atoms are let go, or None.
 
     Args:
-        outward: v(0+) at a part of the step; negative at 0, to rounding.
+        outward: v(0+) at a part of the step; negative at 0, to the step's tolerance.
         seen: parts at which a stage found it positive; a stage is of low order and only says where
             to look.
     """
@@ -78,8 +78,9 @@ def release(outward: Callable[[float], float], seen: Sequence[float]) -> Event |
         if speed(part) > 0:
             if speed(0.0) >= 0:
                 # Atoms are held where the step saw v(0+) < 0. This is another evaluation, of one
-                # flow by itself, which rounds in another order on a GPU, and atoms that arrived
-                # were put on 0 since: v(0+) is 0 to rounding, and turns at once.
+                # flow by itself, which rounds in another order on a GPU; and atoms that arrived
+                # were put on 0 since, where they are to the step's tolerance. To that v(0+) is 0,
+                # and turns at once.
                 return Event(LEAST_PART, None)
             found = float(brentq(speed, 0.0, part, xtol=LEAST_PART))
             return Event(max(found, LEAST_PART), None)

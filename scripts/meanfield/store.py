@@ -1,11 +1,9 @@
 """NetCDF files: names and units of every variable, and the record of how a file was made."""
 
 import json
-import os
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import xarray as xr
 from meanfield.digests import settings_digest
 from meanfield.large_arrays import Pieces, append
 from meanfield.provenance import cpu_device, git_commit, library_versions, processor
+from meanfield.whole_file import whole_file
 
 DIGEST_ATTRIBUTE = "result_digest"
 """Name under which every file, of whatever format, carries the digest of all that made it."""
@@ -151,20 +150,6 @@ def write(
 def _described(name: str) -> dict[str, str]:
     long_name, units = VARIABLES[name]
     return {"long_name": long_name, "units": units}
-
-
-@contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name to write to, which becomes the file when all went well."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays at the end: some writers take the format from it.
-    partial = target.with_name(f".{os.getpid()}.part.{target.name}")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _attributes(title: str, origin: Origin, backend: str, device: str) -> dict[str, str]:

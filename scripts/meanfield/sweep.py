@@ -120,7 +120,10 @@ def _test_set_of(settings: Mapping[str, Any]) -> str:
 
 
 def _network_bytes(own: Setup, law: Law, neurons: int) -> int:
-    """Return the memory that a network takes: what is recorded, and copies of its parameters."""
+    """Return the memory that a network takes: what is recorded, and copies of its parameters.
+
+    Of these a run holds three at once, or four if its networks go to the device in batches.
+    """
     snapshots = len(own.snapshot_steps)
     recorded = 8 * snapshots * neurons * len(invariant_names(law, own.neuron))
     network = 4 * neurons * own.neuron.parameters(law.dimension)

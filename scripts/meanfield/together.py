@@ -188,10 +188,8 @@ def _advance(
     """Run members that are at one place to the end, with checkpoints."""
     replicas, count = [member.replica for member in members], len(members)
     setup = replicas[0].setup
-    start = _joined([member.start for member in members if member.start])
-    for member in members:
-        member.start = None
-    counted, pace = start.step if start else 0, Pace()
+    counted, pace = members[0].step, Pace()
+    begun = members[0].start is not None
 
     def pulse(step: int, state: Callable[[], State]) -> None:
         nonlocal counted
@@ -208,8 +206,9 @@ def _advance(
 
     with ThreadPoolExecutor(max_workers=max(1, min(threads, count))) as pool:
         looks = _Looks(members, pool, progress)
+        # Nothing here holds the initial parameters, or the state, until the run returns.
         theta = run(
-            start.theta if start else np.stack([replica.theta0() for replica in replicas]),
+            None if begun else np.stack([replica.theta0() for replica in replicas]),
             neuron=setup.neuron,
             law=[replica.setup.law for replica in replicas],
             schedule=setup.schedule,
@@ -221,7 +220,7 @@ def _advance(
             precision=setup.precision,
             record=looks.begin,
             inputs=[replica.setup.test_set.x for replica in replicas],
-            start=start,
+            start=_taken(members) if begun else None,
             pulse=pulse,
         )
         looks.finish()
@@ -230,10 +229,11 @@ def _advance(
         member.records.finish([final], device=device)
 
 
-def _joined(states: Sequence[State]) -> State | None:
-    """Return the state of several replicas that are at one step; None if they have none."""
-    if not states:
-        return None
+def _taken(members: Sequence[_Member]) -> State:
+    """Return the state of several replicas that are at one step; they forget theirs."""
+    states = [member.start for member in members if member.start]
+    for member in members:
+        member.start = None
     step, _, _, recorded = states[0]
     squares = np.array([state.squares for state in states], dtype=np.float64)
     return State(step, np.stack([state.theta for state in states]), squares, recorded)

@@ -9,11 +9,26 @@ from typing import Any
 import pytest
 
 from benchmarks import gpu_cases, gpu_sanitize
+from meanfield.sgd import cuda_kernels
 
 
 def test_races_are_looked_for_in_the_kernels_that_run() -> None:
     assert {"resident", "recurrence", "draw"} < set(gpu_sanitize.KERNELS)
     assert len(set(gpu_sanitize.KERNELS)) == len(gpu_sanitize.KERNELS) > 3
+    files = Path(cuda_kernels.__file__).with_name("kernels").glob("*.cu")
+    heads = sum(file.read_text().count("__global__") for file in files)
+    assert len(gpu_sanitize.KERNELS) == heads
+    head = "__global__ void\n    __launch_bounds__(THREADS, 1)\n    on_three_lines(float *x)"
+    assert gpu_sanitize._KERNEL.findall(head) == ["on_three_lines"]
+
+
+def test_without_the_sanitizer_nothing_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = gpu_sanitize.sanitize(60.0, tmp_path / "gpu-toy", lambda found: None)
+    assert "not on the PATH" in found["left_out"]
+    assert found["ok"] is False
 
 
 def test_the_sanitizer_says_how_far_it_came(

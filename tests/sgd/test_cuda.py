@@ -122,7 +122,7 @@ def test_a_run_continues_from_a_state(monkeypatch, device, form, case):
 def test_what_is_given_is_left_alone():
     theta = np.ones((2, 90, 9), np.float32)
 
-    def spoil(step, weights, means):
+    def spoil(step, weights, means, outputs):
         weights[:] = np.nan
 
     arguments = RIDGE | {"schedule": Constant(), "step_size": 1e-4}
@@ -181,10 +181,10 @@ class Rounding(HostDevice):
         super().__init__()
         self.product = product
 
-    def multiply(self, product, left, right, out):
+    def multiply(self, product, left, right, out, **starts):
         if len(self.products) >= self.product:
             left, right = to_tf32(left), to_tf32(right)
-        super().multiply(product, left, right, out)
+        super().multiply(product, left, right, out, **starts)
 
 
 def to_tf32(array):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cuda_host import GRID_LIMITS, HostDevice
-from cuda_runs import CASES, arguments_of, choose_form, thetas
+from cuda_runs import CASES, arguments_of, choose_form, run_cuda, thetas
 from meanfield.activations import Tanh
 from meanfield.laws import IsotropicGaussians
 from meanfield.neurons import Ridge
@@ -104,9 +104,9 @@ class Reckoning(HostDevice):
     def compile(self, variant):
         return lambda grid, arguments: None
 
-    def multiply(self, product, left, right, out):
+    def multiply(self, product, left, right, out, **starts):
         if len(self.products) < 2:
-            super().multiply(product, left, right, out)
+            super().multiply(product, left, right, out, **starts)
 
     def to_host(self, array):
         return np.array(array)
@@ -159,6 +159,25 @@ def test_no_batch_is_split_without_need(monkeypatch, form):
         assert not any(fits[size:])
     with pytest.raises(MemoryError, match=rf"a replica needs {needed[0]} bytes"):
         cuda._batch_size(job, needed[0])
+
+
+def test_products_are_tried_once(monkeypatch):
+    """Not for every batch and window, though each makes all else anew."""
+    choose_form(monkeypatch, "registers")
+    monkeypatch.setattr(cuda_blocked, "_WINDOW", 32)
+    tried = []
+
+    def check(blocked, *shapes):
+        tried.append(shapes)
+        check_products(blocked, *shapes)
+
+    check_products = cuda_blocked.Blocked._check_products
+    monkeypatch.setattr(cuda_blocked.Blocked, "_check_products", check)
+    needed = cuda._needed(job_of(arguments_of(CASES["ridge"]) | {"seeds": range(3)}, 3), 1)
+    device = HostDevice(free=int(needed / cuda._SHARE) + 2)
+    run_cuda(CASES["ridge"], device=device, seeds=(1, 2, 3), snapshot_steps=(64, 100))
+    assert len(tried) == 1
+    assert {product.number for product in device.products} == {1}
 
 
 def test_a_launch_has_no_more_replicas_than_a_grid_or_a_product_may(monkeypatch):

@@ -169,10 +169,21 @@ def test_inputs_are_moved_once_and_all_memory_is_counted() -> None:
     job = a_job(Ridge(STEP), 40, 4, [shared, own, shared])
     Outputs(job, device)(np.ones((3, 40, 4), np.float32))
     assert [array.shape for array in taken if array.ndim == 2] == [(50, 4), (20, 4)]
-    assert sum(array.nbytes for array in taken + made) <= needed_bytes(job, 3)
-    assert needed_bytes(job, 3) == shared.nbytes + own.nbytes + 3 * 4 * (50 + 1)
-    assert needed_bytes(job.part(slice(1, 2)), 1) == own.nbytes + 4 * (20 + 1)
-    assert needed_bytes(job._replace(inputs=None), 3) == 0
+    assert sum(array.nbytes for array in taken + made) <= needed_bytes(job)(3)
+    assert needed_bytes(job)(3) == shared.nbytes + own.nbytes + 3 * 4 * (50 + 1)
+    assert needed_bytes(job.part(slice(1, 2)))(1) == own.nbytes + 4 * (20 + 1)
+    assert needed_bytes(job._replace(inputs=None))(3) == 0
+
+
+def test_memory_is_that_of_the_part_with_the_most_inputs() -> None:
+    """Over all ways to cut replicas, some of which share inputs, into parts of one size."""
+    arrays = [np.ones((5 * 3**k, 4), np.float32) for k in range(4)]
+    inputs = [arrays[k] for k in (0, 0, 1, 2, 1, 0, 2, 2, 3, 0, 0)]
+    job = a_job(Ridge(STEP), 40, 4, inputs, replicas=len(inputs))
+    for size in range(1, len(inputs) + 1):
+        parts = [inputs[first : first + size] for first in range(0, len(inputs), size)]
+        expected = max(sum(x.nbytes for x in {id(x): x for x in part}.values()) for part in parts)
+        assert needed_bytes(job)(size) == expected + size * 4 * (5 * 27 + 1)
 
 
 @pytest.mark.parametrize(

@@ -101,14 +101,15 @@ def test_a_wrong_leading_dimension_is_seen():
 
 def test_cublas_is_called_with_numbers_and_without_tf32(monkeypatch):
     """What CuPy's function takes in 14.2: handle, 0 or 1 twice, m, n, k, &alpha, A, ..."""
-    calls, modes = [], []
+    calls, modes, pointer_modes = [], [], []
     cublas = SimpleNamespace(
         CUBLAS_DEFAULT_MATH=0,
+        CUBLAS_POINTER_MODE_HOST=0,
         setMathMode=lambda handle, mode: modes.append((handle, mode)),
+        setPointerMode=lambda handle, mode: pointer_modes.append((handle, mode)),
         sgemmStridedBatched=lambda *arguments: calls.append(arguments),
     )
-    memory = SimpleNamespace(OutOfMemoryError=MemoryError)
-    cuda = SimpleNamespace(cublas=cublas, memory=memory, get_cublas_handle=lambda: 17)
+    cuda = SimpleNamespace(cublas=cublas, get_cublas_handle=lambda: 17)
     monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=cuda))
     from meanfield.sgd.cuda_device import CupyDevice
 
@@ -119,11 +120,13 @@ def test_cublas_is_called_with_numbers_and_without_tf32(monkeypatch):
     product = stacked_product((9, 32, 40), (9, 800, 40), right_transposed=True)
     device.multiply(product, at(1000), at(2000), at(3000))
     device.multiply(product._replace(beta=1), at(1000), at(2000), at(3000))
+    device.multiply(product, at(1000), at(2000), at(3000), left_start=7, right_start=5)
     zero = device._factors.ctypes.data
     one = zero + 4
     expected = (
         17, 1, 0, 800, 32, 40, one, 2000, 40, 32_000, 1000, 40, 1280, zero, 3000, 800, 25_600, 9
     )  # fmt: skip
-    assert calls == [expected, (*expected[:13], one, *expected[14:])]
+    moved = (*expected[:7], 2020, *expected[8:10], 1028, *expected[11:])
+    assert calls == [expected, (*expected[:13], one, *expected[14:]), moved]
     assert device._factors.tolist() == [0, 1]
-    assert modes == [(17, 0)] * 2
+    assert modes == pointer_modes == [(17, 0)] * 3

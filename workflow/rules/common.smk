@@ -16,6 +16,7 @@ from meanfield.config_errors import ConfigError
 from meanfield.config_files import load_settings, load_yaml
 from meanfield.plan import Plan
 from meanfield.siblings import Sibling, packed
+from meanfield.threads import threads_of_run
 
 # Snakemake calls the interpreter of a script without quoting its path.
 if " " in sys.executable:

@@ -8,7 +8,7 @@ rule generate_data:
         f"{RESULTS}/benchmarks/{{experiment}}/generate_data/{{point}}.tsv"
     wildcard_constraints:
         point=points_of("generate_data"),
-    # Before any SGD, so that the run of the largest data can be the first.
+    # Before any SGD, so that the scheduler can choose among all runs: it prefers large data.
     priority: 1
     conda:
         "../../envs/cpu.yaml"

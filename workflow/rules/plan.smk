@@ -16,8 +16,9 @@ PLAN = load_plan()
 RESULTS = PLAN.results
 
 
-# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is one. With
-# `auto` it is not known whether there is, so that they start at once; those that find one wait in line.
+# Of the stages that may use a GPU. Their jobs take turns on it: profiles/gpu says that there is
+# one. With `auto` it is not known whether there is, so that they start at once; those that find one
+# wait in line.
 ON_GPU = PLAN.backend == "cupy"
 GPU = {"gpu": 1} if ON_GPU else {}
 SWEEP_ON_GPU = ON_GPU and PLAN.batch == "sweep"
@@ -29,7 +30,7 @@ wildcard_constraints:
 
 
 def figures_of(stage):
-    """Pattern of the names of the figures that a stage draws; it matches nothing if there is none."""
+    """Pattern of the names of the figures that a stage draws; it matches nothing without any."""
     return _one_of(name for name, job in PLAN.figures.items() if job.stage == stage)
 
 
@@ -115,18 +116,18 @@ def _jobs_of(stage, experiment):
 
 
 def threads_of_sgd(wildcards):
-    """One for each seed, or fewer so that two runs of the experiment fall to each core.
+    """One for each seed, or fewer where the points of the experiment share this machine's cores.
 
-    Side by side, runs keep the cores busy while others of them start and end. On a GPU they take
-    turns: one for each seed there, or up to eight where a job looks at the networks of a whole
-    sweep. No more: the jobs that only store what another one trained would keep all cores from
-    others.
+    On a GPU they take turns: one for each seed there, or up to eight where a job looks at the
+    networks of a whole sweep. No more: the jobs that only store what another one trained would keep
+    all cores from others.
     """
     seeds = len(job_of("run_sgd")(wildcards).settings["seeds"])
     points = len(_jobs_of("run_sgd", wildcards.experiment))
     if SWEEP_ON_GPU:
         return max(seeds, min(8, points * seeds))
-    cores = workflow.resource_settings.cores  # None on a cluster
-    if ON_GPU or cores is None:
+    # On a cluster each job has a machine of its own, and the cores known here are others: of the
+    # machine that submits jobs, or, in a job, those that it was given.
+    if ON_GPU or workflow.non_local_exec or workflow.remote_exec:
         return seeds
-    return min(seeds, -(-2 * cores // points))
+    return threads_of_run(seeds, points, workflow.cores)

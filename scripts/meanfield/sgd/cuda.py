@@ -11,7 +11,6 @@ may choose the order of its sums by that.
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +19,11 @@ import numpy.typing as npt
 from meanfield.laws import Law
 from meanfield.neurons import Neuron
 from meanfield.schedules import Schedule
-from meanfield.sgd import cuda_blocked, cuda_network, cuda_resident
-from meanfield.sgd.cuda_blocked import Blocked
+from meanfield.sgd import cuda_network
 from meanfield.sgd.cuda_device import CupyDevice, Device
 from meanfield.sgd.cuda_job import Job, checked_job
-from meanfield.sgd.cuda_kernels import resident_shape
-from meanfield.sgd.cuda_network import Outputs, checked_inputs
-from meanfield.sgd.cuda_resident import Resident
+from meanfield.sgd.cuda_network import checked_inputs
+from meanfield.sgd.cuda_replicas import Found, Replicas, form
 from meanfield.sgd.reference import Divergence, all_finite
 
 LOG = logging.getLogger("meanfield")
@@ -35,7 +32,8 @@ _SHARE = 0.9
 """Of the free memory that a run may take."""
 
 Floats = npt.NDArray[np.float64]
-Recorder = Callable[..., None]
+Recorder = Callable[[int, npt.NDArray[Any], Floats, list[Floats] | None], None]
+"""Called at every snapshot as record(step, parameters, means, outputs), see `run`."""
 
 
 class State(NamedTuple):
@@ -55,87 +53,11 @@ class State(NamedTuple):
 
 
 Pulse = Callable[[int, Callable[[], State]], None]
-"""Called now and then as pulse(step, state), where state() gives the state, at some cost."""
-
-
-class _Replicas:
-    """Some of the replicas, which are on the device together.
-
-    Attributes:
-        unit: steps that must be done together.
-        window: steps that can be done in one go.
-    """
-
-    def __init__(self, job: Job, theta: Any, squares: Any, device: Device, stay: bool) -> None:
-        shape = resident_shape(job.neurons, job.kind)
-        self._job, self._device, self._stay = job, device, stay
-        self._make = (
-            partial(Resident, job, shape, device) if shape else partial(Blocked, job, device)
-        )
-        self._runner: Resident | Blocked | None = None
-        self._outputs: Outputs | None = None
-        self._theta: Any = None
-        self._squares: Any = None
-        self._failed: Any = None
-        self._host = theta, squares
-        self.unit = 1 if shape else cuda_blocked.block_of(job)
-        self.window = _form(job).window(job, len(job.laws))
-
-    def advance(self, step: int, target: int, counted: int, last: int | None = None) -> Any:
-        """Run to a step at which the run can be cut; or to ``last``, and back to ``target``.
-
-        Args:
-            step: steps done.
-            target: steps to be done, a multiple of ``unit``.
-            counted: first step whose residual counts.
-            last: None, or a step from ``target`` on, less than ``unit`` later.
-
-        Returns:
-            With ``last``, the parameters and sums of squares after it, and the outputs of every
-            replica, if there are inputs, else None; and for each replica the first step whose
-            prediction was not finite, or -1.
-        """
-        self._load()
-        assert self._runner is not None
-        if step < target:
-            self._runner.advance(self._theta, step, target, counted, self._squares, self._failed)
-        found = None
-        if last is not None:
-            theta = self._theta
-            if last > target:
-                theta = theta.copy()
-                self._runner.advance(theta, target, last, counted, self._squares, self._failed)
-            if self._job.inputs and self._outputs is None:
-                self._outputs = Outputs(self._job, self._device)
-            outputs = self._outputs(theta) if self._outputs else []
-            found = self._device.to_host(theta), self._device.to_host(self._squares), outputs
-            self._squares[:] = 0.0
-        failed = self._device.to_host(self._failed)
-        if not self._stay:
-            self._unload()
-        return found, failed
-
-    def state(self) -> tuple[npt.NDArray[Any], Floats]:
-        """Return the parameters and the sums of squares, as new arrays."""
-        if self._runner is None:
-            theta, squares = self._host
-            return theta.copy(), squares.copy()
-        return self._device.to_host(self._theta), self._device.to_host(self._squares)
-
-    def _load(self) -> None:
-        if self._runner is None:
-            xp = self._device.xp
-            self._runner = self._make()
-            self._theta, self._squares = (xp.array(part) for part in self._host)
-            self._failed = xp.full(len(self._job.laws), -1, dtype=np.int64)
-
-    def _unload(self) -> None:
-        self._host = self.state()
-        self._runner = self._outputs = self._theta = self._squares = self._failed = None
+"""Called between launches as pulse(step, state), where state() gives the state, at some cost."""
 
 
 def run(
-    theta0: npt.NDArray[Any],
+    theta0: npt.NDArray[Any] | None,
     *,
     neuron: Neuron,
     law: Law | Sequence[Law],
@@ -158,7 +80,8 @@ def run(
                    + sqrt(4 s_k / beta) g_ik,   g_ik ~ N(0, I_D)
 
     Args:
-        theta0: initial parameters (R, N, D), finite.
+        theta0: initial parameters (R, N, D), finite; None with a start. Forgotten once they are on
+            the device, as the start is.
         neuron: sigma_*; its activation piecewise linear, tanh or erf.
         law: the data law, or one for each replica, of one kind and one dimension.
         schedule: xi.
@@ -169,14 +92,15 @@ def run(
         seeds: R integers in [0, 2^64), the keys of samples and noise.
         precision: "float32".
         record: called as record(step, parameters (R, N, D) after `step` steps, means (R,) of
-            (y - yhat)^2 over the steps since the last call, nan if there are none), with copies;
-            with inputs also the outputs yhat of every replica on them, a list of arrays (n,), with
-            the bits of `prediction.network`.
+            (y - yhat)^2 over the steps since the last call, nan if there are none, outputs), with
+            copies; the outputs yhat of every replica on its inputs are a list of arrays (n,), with
+            the bits of `prediction.network`, or None without inputs.
         inputs: on which the networks are evaluated, (n, d); or an array for each replica, the same
             object where they share it.
         start: state of the same run to continue from, instead of theta0; its snapshots are not
             recorded again.
-        pulse: called between launches, thousands of steps apart; it may raise to end the run.
+        pulse: called after every window of samples, thousands of steps or, where they take much
+            memory, as few as a block; it may raise to end the run.
         device: what computes; CuPy's current device if None.
 
     Returns:
@@ -190,15 +114,18 @@ def run(
     Source: Mei, Montanari & Nguyen (2018), the SGD iteration and its noisy version.
     """
     theta, snapshots, job = checked_job(
-        theta0, neuron, law, schedule, step_size, decay, inverse_temperature, snapshot_steps, seeds,
-        precision,
+        start.theta if start else theta0, neuron, law, schedule, step_size, decay,
+        inverse_temperature, snapshot_steps, seeds, precision,
     )  # fmt: skip
     if inputs is not None:
         job = job._replace(inputs=checked_inputs(inputs, job))
     device = device or CupyDevice()
-    state = start or State(0, theta, np.zeros(len(theta)), 0)
+    step, recorded = (start.step, start.recorded) if start else (0, 0)
+    squares = start.squares if start else np.zeros(len(theta))
     try:
-        return _run(job, state, snapshots, record, pulse, device)
+        batches = _batches(job, theta, squares, device)
+        del theta0, theta, start  # as large as all networks, and of no more use
+        return _run(job, batches, step, recorded, snapshots, record, pulse)
     except Exception as error:
         if not device.is_exhausted(error):
             raise
@@ -208,24 +135,24 @@ def run(
         ) from error
 
 
+def _batches(
+    job: Job, theta: npt.NDArray[Any], squares: npt.ArrayLike, device: Device
+) -> list[Replicas]:
+    """Return the replicas in as few parts as the device has room for, one at a time."""
+    replicas, size = len(job.laws), _batch_size(job, device.free_bytes())
+    sums = np.array(squares, dtype=np.float64)
+    return [
+        Replicas(job.part(part), theta[part], sums[part], device, stay=size >= replicas)
+        for part in (slice(first, first + size) for first in range(0, replicas, size))
+    ]
+
+
 def _run(
-    job: Job, state: State, snapshots: tuple[int, ...], record: Recorder, pulse: Pulse | None,
-    device: Device,
+    job: Job, batches: list[Replicas], step: int, recorded: int, snapshots: tuple[int, ...],
+    record: Recorder, pulse: Pulse | None,
 ) -> npt.NDArray[Any]:  # fmt: skip
-    replicas = len(job.laws)
-    size = _batch_size(job, device.free_bytes())
-    slices = [slice(first, first + size) for first in range(0, replicas, size)]
-    batches = [
-        _Replicas(
-            job.part(part), state.theta[part], np.array(state.squares[part], dtype=np.float64),
-            device, len(slices) == 1,
-        )
-        for part in slices
-    ]  # fmt: skip
-    step, recorded = state.step, state.recorded
     before = snapshots[recorded - 1] if recorded else 0
     unit, window = batches[0].unit, min(batch.window for batch in batches)
-    theta = state.theta
     for number in range(recorded, len(snapshots)):
         # Blocks start at multiples of the unit whatever the snapshots: what is left of one is run
         # on a copy.
@@ -233,52 +160,66 @@ def _run(
         boundary = snapshot // unit * unit
         while step < boundary:
             target = min(boundary, (step // window + 1) * window)
-            _join(job, [batch.advance(step, target, before) for batch in batches])
+            _check(job, [batch.advance(step, target, before) for batch in batches])
             step = target
             if pulse is not None:
                 pulse(step, partial(_state, batches, step, number))
-        found = _join(job, [batch.advance(step, step, before, snapshot) for batch in batches])
-        theta, squares = (np.concatenate([each[part] for each in found]) for part in range(2))
-        for replica in range(replicas):
-            if not all_finite(theta[replica]):
-                raise _divergence(job, replica, snapshot)
+        found = _look(job, batches, step, snapshot, before)
         steps = snapshot - before
-        given = theta.copy() if number == len(snapshots) - 1 else theta
-        means = squares / steps if steps else np.full(replicas, np.nan)
-        outputs = [output for each in found for output in each[2]]
-        record(snapshot, given, means, *([outputs] if job.inputs else []))
+        means = found.squares / steps if steps else np.full(len(job.laws), np.nan)
         before = snapshot
-    return theta
+        if number == len(snapshots) - 1:
+            record(snapshot, found.theta.copy(), means, found.outputs)
+            return found.theta
+        record(snapshot, found.theta, means, found.outputs)
+        del found  # before there are those of the next
+    return _state(batches, step, recorded).theta
 
 
-def _join(job: Job, results: list[Any]) -> list[Any]:
-    """Return what the batches found, unless a replica diverged: the one that did first."""
-    failed = np.concatenate([each[1] for each in results])
+def _look(job: Job, batches: list[Replicas], step: int, snapshot: int, before: int) -> Found:
+    """Return what all replicas are at a snapshot, which must be finite."""
+    results = [batch.look(step, snapshot, before) for batch in batches]
+    _check(job, [failed for _, failed in results])
+    parts = [found for found, _ in results]
+    theta = _joined([part.theta for part in parts])
+    for replica, units in enumerate(theta):
+        if not all_finite(units):
+            raise _divergence(job, replica, snapshot)
+    outputs = [output for part in parts for output in part.outputs or ()]
+    return Found(theta, _joined([part.squares for part in parts]), outputs if job.inputs else None)
+
+
+def _joined(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return the arrays of all batches as one: no copy if there is one."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _check(job: Job, failed_of_batches: list[npt.NDArray[np.int64]]) -> None:
+    """Raise if a replica diverged: the one that did first."""
+    failed = np.concatenate(failed_of_batches)
     if np.any(failed >= 0):
         replica = int(np.argmin(np.where(failed >= 0, failed, np.iinfo(np.int64).max)))
         raise _divergence(job, replica, int(failed[replica]))
-    return [each[0] for each in results]
 
 
 def _divergence(job: Job, replica: int, step: int) -> Divergence:
     return Divergence(step, int(job.seeds[replica]), float(job.step_sizes[replica]), replica)
 
 
-def _state(batches: list[_Replicas], step: int, recorded: int) -> State:
-    states = [batch.state() for batch in batches]
-    theta, squares = (np.concatenate(parts) for parts in zip(*states, strict=True))
-    return State(step, theta, squares, recorded)
-
-
-def _form(job: Job) -> ModuleType:
-    """Return the module that runs a job."""
-    return cuda_resident if resident_shape(job.neurons, job.kind) else cuda_blocked
+def _state(batches: list[Replicas], step: int, recorded: int) -> State:
+    theta, squares = zip(*(batch.state() for batch in batches), strict=True)
+    return State(step, _joined(theta), _joined(squares), recorded)
 
 
 def _needed(job: Job, replicas: int) -> int:
     """Return the memory that so many replicas of a job take together, in bytes."""
-    needed: int = _form(job).needed_bytes(job, replicas)
-    return needed + cuda_network.needed_bytes(job, replicas)
+    return _needs(job)(replicas)
+
+
+def _needs(job: Job) -> Callable[[int], int]:
+    """Return `_needed` of a job as a function of the number, to be asked for many."""
+    runner, of_outputs = form(job), cuda_network.needed_bytes(job)
+    return lambda replicas: runner.needed_bytes(job, replicas) + of_outputs(replicas)
 
 
 def _batch_size(job: Job, free: int) -> int:
@@ -287,17 +228,18 @@ def _batch_size(job: Job, free: int) -> int:
     Raises:
         MemoryError: not one can.
     """
-    replicas, most = len(job.laws), _form(job).MOST_TOGETHER
+    replicas, most = len(job.laws), form(job).MOST_TOGETHER
     # Not all sizes below one that fits need fit: fewer replicas have more samples at once.
     sizes = range(min(replicas, most), 0, -1)
-    size = next((size for size in sizes if _needed(job, size) <= _SHARE * free), 0)
+    needs = _needs(job)
+    size = next((size for size in sizes if needs(size) <= _SHARE * free), 0)
     if size == 0:
         raise MemoryError(
-            f"a replica needs {_needed(job, 1)} bytes on the GPU, {free} are free: set backend: cpu"
+            f"a replica needs {needs(1)} bytes on the GPU, {free} are free: set backend: cpu"
         )
     if size < replicas:
         LOG.info(
             "%d replicas need %d bytes on the GPU, %d are free, and %d can share a launch: they "
-            "run in batches of %d", replicas, _needed(job, replicas), free, most, size,
+            "run in batches of %d", replicas, needs(replicas), free, most, size,
         )  # fmt: skip
     return size

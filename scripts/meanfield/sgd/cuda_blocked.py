@@ -19,8 +19,14 @@ second-level cache; H, C, X and G do not.  At 4.3 TB/s, 60 TFLOP/s of which prod
     the rest      4: samples and G, 2; beginnings and ends of launches, 8 us a block: 2
 
 so 35.  C^T X as an array of its own, to be added to theta by a kernel, would take 13 + 22 in the
-place of 15.  Of 4 replicas theta stays in the cache and no launch fills the device: 5, 12 and 5 us
-a block, 170 ns.  None of this was measured.
+place of 15.  For networks whose H no registers hold, the recurrence reads it from memory, each
+entry 16 times: at (10^4, 100), where H has 169 MB, more than that cache, 0.64 MB a step, so 150 ns
+beside 51 and 58 of the products.
+
+Of 4 replicas theta stays in the cache and no launch fills the device: 5, 12 and 5 us a block, 170
+ns a step, if the CPU asks for blocks as fast.  That takes 3 to 6 us of Python, measured with calls
+that do nothing, and three launches by cuBLAS and CuPy, of perhaps 5 us each: about as long.  Of few
+replicas the CPU may set the speed.  Nothing was measured on a GPU.
 """
 
 from typing import Any
@@ -28,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from meanfield.sgd.cuda_device import Device
-from meanfield.sgd.cuda_job import Constants, Job, Steps, host_samples, replica_bytes
+from meanfield.sgd.cuda_job import Constants, Job, host_samples, replica_bytes
 from meanfield.sgd.cuda_kernels import (
     COPY_THREADS,
     gram,
@@ -80,7 +86,10 @@ class Blocked:
         self._hidden = xp.empty(hidden, dtype=np.float32)
         self._outer = xp.empty((replicas, 2, job.neurons), dtype=np.float32)
         self._shrink = xp.empty(replicas, dtype=np.float32)
-        self._check_products(samples, theta)
+        pair = self._pre_activations, self._move
+        if pair not in device.exact:
+            self._check_products(samples, theta)
+            device.exact.add(pair)
 
     def _check_products(self, samples: Any, theta: Any) -> None:
         """Raise unless both matrix products keep all bits of float32.
@@ -113,37 +122,28 @@ class Blocked:
         Args: those of `Resident.advance`, but that ``counted`` may be any step.
         """
         job, device, constants, block = self._job, self._device, self._constants, self.unit
-        count = target - step
+        replicas, count = len(job.laws), target - step
         x, y, products = self._samples(step, -(-count // block))
         steps = constants.steps(step, count)
-        neurons = np.int32(job.neurons)
-        for start in range(0, count, block):
-            samples = x[start // block]
-            done = min(block, count - start)
-            device.multiply(self._pre_activations, samples, theta, self._hidden)
-            self._recurrence(
-                (len(job.laws), 1),
-                (self._hidden, theta, self._outer, neurons, products[start // block],
-                 y[start // block], constants.group, steps.rates, steps.gammas, np.int32(count),
-                 np.int32(start), np.int32(done), np.uint64(step + start), np.uint64(counted),
-                 self._shrink, squares, failed),
-            )  # fmt: skip
-            if self._decay_and_noise is not None:
-                self._shrink_and_perturb(theta, steps, step, start, count)
-            device.multiply(self._move, self._hidden, samples, theta)
-
-    def _shrink_and_perturb(
-        self, theta: Any, steps: Steps, step: int, start: int, count: int
-    ) -> None:
-        """Let the weights decay, and add noise to them, as one block does."""
-        job, constants = self._job, self._constants
-        assert self._decay_and_noise is not None
-        size = job.neurons * job.kind.parameters
-        self._decay_and_noise(
-            (-(-size // (4 * COPY_THREADS)), len(job.laws)),
-            (theta, self._shrink, np.int64(size), constants.group, steps.scales, np.int32(count),
-             np.int32(start), constants.seeds, np.uint64(step + start)),
+        # Made once, not for every block: few replicas are as soon computed as asked for.
+        recurrence_arguments = (
+            self._hidden, theta, self._outer, np.int32(job.neurons), products, y, constants.group,
+            steps.rates, steps.gammas, np.int32(count), np.uint64(step), np.uint64(counted),
+            self._shrink, squares, failed,
         )  # fmt: skip
+        size = job.neurons * job.kind.parameters
+        noise_grid = -(-size // (4 * COPY_THREADS)), replicas
+        noise_arguments = (
+            theta, self._shrink, np.int64(size), constants.group, steps.scales, np.int32(count),
+            constants.seeds, np.uint64(step),
+        )  # fmt: skip
+        for start in range(0, count, block):
+            offset, before = np.int32(start), replicas * start * job.kind.parameters
+            device.multiply(self._pre_activations, x, theta, self._hidden, left_start=before)
+            self._recurrence((replicas, 1), (*recurrence_arguments, offset))
+            if self._decay_and_noise is not None:
+                self._decay_and_noise(noise_grid, (*noise_arguments, offset))
+            device.multiply(self._move, self._hidden, x, theta, right_start=before)
 
     def _samples(self, step: int, blocks: int) -> tuple[Any, Any, Any]:
         """Return the samples of consecutive blocks.

@@ -27,6 +27,7 @@ class Job(NamedTuple):
         decay: lambda.
         inverse_temperature: beta.
         seeds: (R,) uint64.
+        groups: number of different step sizes.
         inputs: for each replica the inputs (n, d), float32, on which its network is evaluated at
             snapshots; those that share inputs have one array. None if no network is.
     """
@@ -39,6 +40,7 @@ class Job(NamedTuple):
     decay: float
     inverse_temperature: float
     seeds: npt.NDArray[np.uint64]
+    groups: int
     inputs: tuple[npt.NDArray[Any], ...] | None = None
 
     def part(self, replicas: slice) -> "Job":
@@ -47,6 +49,7 @@ class Job(NamedTuple):
             laws=self.laws[replicas],
             step_sizes=self.step_sizes[replicas],
             seeds=self.seeds[replicas],
+            groups=len(np.unique(self.step_sizes[replicas])),
             inputs=None if self.inputs is None else self.inputs[replicas],
         )
 
@@ -93,6 +96,7 @@ def make_job(
     return Job(
         kind, neurons, tuple(laws), schedule, np.asarray(step_sizes, dtype=np.float64), decay,
         inverse_temperature, np.array([int(seed) for seed in seeds], dtype=np.uint64),
+        len(np.unique(step_sizes)),
     )  # fmt: skip
 
 
@@ -104,7 +108,8 @@ def checked_job(
     """Check the arguments of `meanfield.sgd.cuda.run`, see there.
 
     Returns:
-        The initial parameters in float32, the snapshot steps as integers, and the job.
+        The initial parameters in float32, not to be changed: where they were that, they are the
+        caller's; the snapshot steps as integers; and the job.
 
     Raises:
         ValueError: an argument has the wrong shape, range or order, or is not for a GPU.
@@ -127,16 +132,14 @@ def checked_job(
             f"got {len(laws)} and {len(sizes)}"
         )
     activation_macros(neuron.activation)
-    plans = [
-        check_run(
-            theta0[r], neuron, laws[r], sizes[r], decay, inverse_temperature, snapshot_steps,
+    theta = np.asarray(theta0, dtype=precision, order="C")
+    for r in range(replicas):
+        snapshots = check_run(
+            theta[r], neuron, laws[r], sizes[r], decay, inverse_temperature, snapshot_steps,
             seeds[r], precision,
-        )
-        for r in range(replicas)
-    ]  # fmt: skip
-    theta = np.stack([plan.theta for plan in plans])
+        ).snapshots  # fmt: skip
     job = make_job(neuron, theta.shape[1], laws, schedule, sizes, decay, inverse_temperature, seeds)
-    return theta, plans[0].snapshots, job
+    return theta, snapshots, job
 
 
 def alike(law: Law, other: Law) -> bool:
@@ -192,7 +195,7 @@ def replica_bytes(job: Job, replicas: int, count: int) -> int:
         count: steps whose sizes are there at once.
     """
     # `Constants`, squares and failed; a row of `Steps` for each different step size.
-    rows = min(replicas, len(np.unique(job.step_sizes)))
+    rows = min(replicas, job.groups)
     return replicas * (8 + 3 * 4 + 8 + 8) + rows * count * (4 + 8 + 4)
 
 

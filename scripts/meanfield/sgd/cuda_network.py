@@ -6,7 +6,7 @@ multiplies matrices here: it would choose the order by the shapes, might round t
 products, N for each input, would need memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,10 +104,24 @@ def checked_inputs(
     return tuple(kept[id(x)] for x in given)
 
 
-def needed_bytes(job: Job, replicas: int) -> int:
-    """Return the memory that the outputs of so many replicas take, with the inputs of all."""
+def needed_bytes(job: Job) -> Callable[[int], int]:
+    """Return a function that gives the memory that outputs take, with their inputs.
+
+    It is called with a number of replicas: if the job is cut into parts of so many, no part needs
+    more. Which inputs are shared is found here, once.
+    """
     if job.inputs is None:
-        return 0
-    inputs = {id(x): x for x in job.inputs}.values()
-    most = max(len(x) for x in inputs)
-    return sum(x.nbytes for x in inputs) + replicas * 4 * (_parts(job) * most + 1)
+        return lambda replicas: 0
+    numbers, sizes = np.arange(len(job.inputs)), np.array([x.nbytes for x in job.inputs])
+    before, last = np.empty_like(numbers), dict[int, int]()
+    for replica, x in enumerate(job.inputs):
+        before[replica] = last.get(id(x), -1)
+        last[id(x)] = replica
+    outputs = 4 * (_parts(job) * max(len(x) for x in job.inputs) + 1)
+
+    def needed(replicas: int) -> int:
+        first_of_part = numbers // replicas * replicas
+        new = np.where(before < first_of_part, sizes, 0)
+        return int(np.add.reduceat(new, numbers[::replicas]).max()) + replicas * outputs
+
+    return needed

@@ -42,19 +42,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 4) network(
     const int last = neurons - first < PART ? neurons : first + PART;
     theta += (long long)replicas[task / parts] * neurons * PARAMETERS;
 
-    float sums[UNITS][SAMPLES];
-#pragma unroll
-    for (int i = 0; i < UNITS; ++i)
-#pragma unroll
-        for (int s = 0; s < SAMPLES; ++s)
-            sums[i][s] = 0.0f;
+    float sums[UNITS][SAMPLES] = {};
     for (int base = first; base < last; base += TILE) {
-        float z[UNITS][SAMPLES];
-#pragma unroll
-        for (int i = 0; i < UNITS; ++i)
-#pragma unroll
-            for (int s = 0; s < SAMPLES; ++s)
-                z[i][s] = 0.0f;
+        float z[UNITS][SAMPLES] = {};
         for (int piece = 0; piece < INPUTS; piece += PIECE) {
             // The piece before has been used.
             __syncthreads();

@@ -38,12 +38,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) draw(
 }
 
 // theta <- Gamma theta + sqrt(4 s / beta) g, but for output weights, which `recurrence` has shrunk:
-// they only get their noise.  theta (R, size); shrink (R,) is Gamma; scales (G, stride) has
-// sqrt(4 s / beta) of the step at `offset`.  One thread a quad of parameters, a row of blocks a
-// replica.
+// they only get their noise.  theta (R, size); shrink (R,) is Gamma; scales (G, steps) has
+// sqrt(4 s / beta) of the steps from first_step on, of which this is number `offset`.  One thread a
+// quad of parameters, a row of blocks a replica.
 extern "C" __global__ void __launch_bounds__(THREADS) decay_and_noise(
     float *theta, const float *shrink, long long size, const int *group, const float *scales,
-    int stride, int offset, const u64 *seeds, u64 step)
+    int steps, const u64 *seeds, u64 first_step, int offset)
 {
     const int replica = blockIdx.y;
     const long long quad = (long long)blockIdx.x * THREADS + threadIdx.x;
@@ -51,8 +51,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) decay_and_noise(
         return;
     theta += replica * size;
 #if NOISY
-    const float scale = scales[(long long)group[replica] * stride + offset];
-    const Normals g = draw_normals((u32)quad, step, STREAM_NOISE, seeds[replica]);
+    const float scale = scales[(long long)group[replica] * steps + offset];
+    const Normals g =
+        draw_normals((u32)quad, first_step + offset, STREAM_NOISE, seeds[replica]);
 #endif
     for (int p = 0; p < 4; ++p) {
         const long long at = 4 * quad + p;

@@ -13,15 +13,16 @@
 // thread holds its pre-activations, of at most NEURONS neurons, or reads them again and again.
 
 // Args: h (R, BLOCK, neurons), H and then C, zero for samples that are not used; theta (R, neurons,
-// PARAMETERS), of which a changes; outer (R, 2, neurons), scratch; gram (R, BLOCK, BLOCK);
-// y (R, BLOCK); group (R,), the row of rates = 2 s_k and gammas, each (G, stride), whose entry
-// `offset` is the first step of the block; count <= BLOCK steps are done; squares (R,) gains
-// (y - yhat)^2 from the step `counted` on; failed (R,), at first -1, becomes the first step whose
-// prediction is not finite; shrink (R,) becomes Gamma_count.
+// PARAMETERS), of which a changes; outer (R, 2, neurons), scratch; gram (blocks, R, BLOCK, BLOCK);
+// y (blocks, R, BLOCK); group (R,), the row of rates = 2 s_k and gammas, each (G, steps), of the
+// steps from first_step on, of which the last block may have fewer than it has samples; squares (R,)
+// gains (y - yhat)^2 from the step `counted` on; failed (R,), at first -1, becomes the first step
+// whose prediction is not finite; shrink (R,) becomes Gamma of all steps of this block, which begins
+// at first_step + offset, a multiple of BLOCK later.
 extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
     float *h, float *theta, float *outer, int neurons, const float *gram, const float *y,
-    const int *group, const float *rates, const double *gammas, int stride, int offset, int count,
-    u64 first_step, u64 counted, float *shrink, double *squares, long long *failed)
+    const int *group, const float *rates, const double *gammas, int steps, u64 first_step,
+    u64 counted, float *shrink, double *squares, long long *failed, int offset)
 {
     __shared__ float factor[BLOCK][BLOCK];  // R_lk G_lk
     __shared__ float lead[BLOCK], tail[BLOCK];  // Gamma_k, R_lB
@@ -30,14 +31,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) recurrence(
     if (failed[replica] >= 0)
         return;
     const float size = (float)neurons;
-    const long long row = (long long)group[replica] * stride + offset;
+    const int count = steps - offset < BLOCK ? steps - offset : BLOCK;
+    first_step += offset;
+    const long long row = (long long)group[replica] * steps + offset;
     rates += row;
     gammas += row;
     h += (long long)replica * BLOCK * neurons;
     theta += (long long)replica * neurons * PARAMETERS;
     outer += (long long)replica * 2 * neurons;
-    gram += (long long)replica * BLOCK * BLOCK;
-    y += (long long)replica * BLOCK;
+    const long long samples = (long long)(offset / BLOCK) * gridDim.x + replica;
+    gram += samples * BLOCK * BLOCK;
+    y += samples * BLOCK;
     for (int item = threadIdx.x; item < BLOCK * BLOCK; item += THREADS) {
         const int l = item / BLOCK, k = item % BLOCK;
         double ratio = 1.0;
