@@ -28,7 +28,7 @@ print(scaled(1.0))
 def test_an_edit_in_an_imported_module_changes_the_numbers(tmp_path):
     library = tmp_path / "scripts" / "meanfield"
     library.mkdir(parents=True)
-    for name in ("__init__.py", "compiled.py", "digests.py", "sources.py"):
+    for name in ("__init__.py", "compiled.py", "digests.py", "sources.py", "whole_file.py"):
         shutil.copy(Path(meanfield.__file__).with_name(name), library)
     (library / "kernel.py").write_text(KERNEL)
     base = tmp_path / "cache"
