@@ -28,7 +28,9 @@ from meanfield.sgd.cuda_product import Product
 
 SHIM = Path(__file__).with_name("cuda_shim")
 _FOLDER = tempfile.TemporaryDirectory(prefix="cuda-shim-")
+# Fortified, jumps from one stack to another would be taken for a mistake.
 _COMPILER = ["g++", "-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-w", f"-I{SHIM}"]
+_COMPILER += ["-U_FORTIFY_SOURCE"]
 _libraries: dict[str, ctypes.CDLL] = {}
 GRID_LIMITS = (2**31 - 1, 65_535)
 """Blocks of threads in a row and a column of a grid, for every GPU of today."""

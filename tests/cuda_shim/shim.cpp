@@ -3,6 +3,7 @@
 #include <xmmintrin.h>
 #endif
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <ucontext.h>
 #include <utility>
@@ -21,7 +22,9 @@ enum State { READY, AT_BLOCK, AT_WARP, DONE, FAULTY };
 const size_t STACK = 1 << 17;
 
 struct Fibre {
-    ucontext_t context;
+    ucontext_t beginning;
+    jmp_buf place;  // where it waits, once it has begun
+    bool begun;
     std::vector<char> stack;
     State state;
     unsigned exchanges;
@@ -29,7 +32,7 @@ struct Fibre {
 };
 
 std::vector<Fibre> fibres;
-ucontext_t scheduler;
+jmp_buf scheduler;
 void (*body)(const void *);
 const void *arguments;
 uint64_t randomness;
@@ -48,13 +51,28 @@ void enter()
 {
     body(arguments);
     fibres[current].state = DONE;
-    swapcontext(&fibres[current].context, &scheduler);
+    _longjmp(scheduler, 1);
 }
 
+// Contexts begin a fibre, and jumps go from one to another: they make no calls of the system.
 void wait(State state)
 {
     fibres[current].state = state;
-    swapcontext(&fibres[current].context, &scheduler);
+    if (!_setjmp(fibres[current].place))
+        _longjmp(scheduler, 1);
+}
+
+// Run the current thread until it waits, or is done.  A function of its own: local variables of one
+// that is jumped back to may be lost.
+__attribute__((noinline)) void resume()
+{
+    Fibre &fibre = fibres[current];
+    if (_setjmp(scheduler))
+        return;
+    if (fibre.begun)
+        _longjmp(fibre.place, 1);
+    fibre.begun = true;
+    setcontext(&fibre.beginning);
 }
 
 // Free the threads from..to if all wait for the same.
@@ -73,11 +91,12 @@ int run_block(unsigned threads)
     for (char *at = __start_cuda_shared; at < __stop_cuda_shared; ++at)
         *at = (char)0xFF;
     for (auto &fibre : fibres) {
-        getcontext(&fibre.context);
-        fibre.context.uc_stack.ss_sp = fibre.stack.data();
-        fibre.context.uc_stack.ss_size = STACK;
-        fibre.context.uc_link = nullptr;
-        makecontext(&fibre.context, enter, 0);
+        getcontext(&fibre.beginning);
+        fibre.beginning.uc_stack.ss_sp = fibre.stack.data();
+        fibre.beginning.uc_stack.ss_size = STACK;
+        fibre.beginning.uc_link = nullptr;
+        makecontext(&fibre.beginning, enter, 0);
+        fibre.begun = false;
         fibre.state = READY;
         fibre.exchanges = 0;
     }
@@ -111,7 +130,7 @@ int run_block(unsigned threads)
         current = ready[warp].back();
         ready[warp].pop_back();
         threadIdx = {current, 0, 0};
-        swapcontext(&scheduler, &fibres[current].context);
+        resume();
         if (fibres[current].state == FAULTY)
             return FAULT;
         if (fibres[current].state == DONE)
@@ -131,7 +150,7 @@ struct FaultHandler {
         runner = pthread_self();
         struct sigaction handler = {};
         handler.sa_sigaction = handle;
-        handler.sa_flags = SA_SIGINFO;
+        handler.sa_flags = SA_SIGINFO | SA_NODEFER;  // a jump unblocks no signal
         sigaction(SIGSEGV, &handler, &before);
     }
     ~FaultHandler() { sigaction(SIGSEGV, &before, nullptr); }
@@ -145,7 +164,7 @@ struct FaultHandler {
         }
         address = (uint64_t)information->si_addr;
         fibres[current].state = FAULTY;
-        setcontext(&scheduler);
+        _longjmp(scheduler, 1);
     }
 
     static pthread_t runner;
