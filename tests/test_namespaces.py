@@ -1,5 +1,7 @@
 """Problems, functionals and the flow over other array namespaces than NumPy: the same numbers."""
 
+from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -20,16 +22,22 @@ from meanfield.problem import Problem, make_problem
 FALLS = PiecewiseLinear((0.0, 0.5, 1.5), (-2.5, -4.0, 7.5))
 WIDE, LINE = AnisotropicGaussians(40, 12, 0.5), IsotropicGaussians(40, 0.5)
 LARGE = AnisotropicGaussians(320, 60, 0.5)
-PROBLEMS: dict[str, Problem] = {
-    "sticky ridge": make_problem(LINE, Ridge(FALLS), 4),
-    "ridge of one circle": make_problem(IsotropicGaussians(2, 0.5), Ridge(FALLS), 4),
-    "leaky perceptron": make_problem(WIDE, Perceptron(LeakyReLU(0.3)), 3),
-    "smooth perceptron": make_problem(LINE, Perceptron(GELU()), 3, dimension="infinite"),
-    "smooth perceptron of two spheres": make_problem(LARGE, Perceptron(Erf()), 2),
-    "waves": make_problem(WIDE, Perceptron(Cosine()), 3),
-    "no table": make_problem(AnisotropicGaussians(10, 3, 0.5), Perceptron(ReLU()), 2),
-    "rows": make_empirical_problem(IsotropicGaussians(3, 0.5), Perceptron(ReLU()), 20),
+PROBLEMS: dict[str, Callable[[], Problem]] = {
+    "sticky ridge": lambda: make_problem(LINE, Ridge(FALLS), 4),
+    "ridge of one circle": lambda: make_problem(IsotropicGaussians(2, 0.5), Ridge(FALLS), 4),
+    "leaky perceptron": lambda: make_problem(WIDE, Perceptron(LeakyReLU(0.3)), 3),
+    "smooth perceptron": lambda: make_problem(LINE, Perceptron(GELU()), 3, dimension="infinite"),
+    "smooth perceptron of two spheres": lambda: make_problem(LARGE, Perceptron(Erf()), 2),
+    "waves": lambda: make_problem(WIDE, Perceptron(Cosine()), 3),
+    "no table": lambda: make_problem(AnisotropicGaussians(10, 3, 0.5), Perceptron(ReLU()), 2),
+    "rows": lambda: make_empirical_problem(IsotropicGaussians(3, 0.5), Perceptron(ReLU()), 20),
 }
+
+
+@cache
+def problem_of(name: str) -> Problem:
+    """Return a problem, made when a test first asks: the tables of some take seconds."""
+    return PROBLEMS[name]()
 
 
 def moved(value: Any, xp: ModuleType) -> Any:
@@ -47,7 +55,7 @@ def atoms(problem: Problem, count: int = 6) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_functionals(name: str, xp: ModuleType) -> None:
-    problem = PROBLEMS[name]
+    problem = problem_of(name)
     omega, mass = atoms(problem)
     other = moved(problem, xp)
     measure = Measure(omega, mass)
@@ -68,7 +76,7 @@ def test_functionals(name: str, xp: ModuleType) -> None:
     "name", ["sticky ridge", "leaky perceptron", "smooth perceptron of two spheres", "rows"]
 )
 def test_the_flow(name: str, xp: ModuleType) -> None:
-    problem = PROBLEMS[name]
+    problem = problem_of(name)
     omega, mass = atoms(problem)
     if name == "sticky ridge":
         omega[:, 0] = 0.02 * np.arange(1, 7)  # they fall onto 0, heavy as they are
@@ -84,7 +92,7 @@ def test_the_flow(name: str, xp: ModuleType) -> None:
 
 @pytest.mark.parametrize("name", ["sticky ridge", "smooth perceptron", "waves"])
 def test_infinite_radii(name: str, xp: ModuleType) -> None:
-    problem = PROBLEMS[name]
+    problem = problem_of(name)
     omega, _ = atoms(problem)
     omega[1, -1] = np.inf
     found = moved(problem, xp).features(xp.asarray(omega))

@@ -1,6 +1,8 @@
 """Problems side by side: one field for all, and what may not stand there."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,20 +33,26 @@ def anisotropic(neuron: Any, nodes: int = 3) -> list[Problem]:
     return [make_problem(law, neuron, nodes) for law in laws]
 
 
-SWEEPS: dict[str, list[Problem]] = {
-    "ridge": isotropic(Ridge(RAMP)),
-    "ridge that grows": isotropic(Ridge(FALLS)),
-    "ridge of two radii": anisotropic(Ridge(RAMP)),
-    "perceptron": anisotropic(Perceptron(LeakyReLU(0.3))),
-    "smooth perceptron": isotropic(Perceptron(GELU()), dimension="infinite"),
-    "smooth perceptron of two radii": anisotropic(Perceptron(GELU()), 2),
-    "waves": anisotropic(Perceptron(Cosine())),
-    "rows": [
+SWEEPS: dict[str, Callable[[], list[Problem]]] = {
+    "ridge": lambda: isotropic(Ridge(RAMP)),
+    "ridge that grows": lambda: isotropic(Ridge(FALLS)),
+    "ridge of two radii": lambda: anisotropic(Ridge(RAMP)),
+    "perceptron": lambda: anisotropic(Perceptron(LeakyReLU(0.3))),
+    "smooth perceptron": lambda: isotropic(Perceptron(GELU()), dimension="infinite"),
+    "smooth perceptron of two radii": lambda: anisotropic(Perceptron(GELU()), 2),
+    "waves": lambda: anisotropic(Perceptron(Cosine())),
+    "rows": lambda: [
         make_empirical_problem(IsotropicGaussians(3, delta), Perceptron(ReLU()), 20)
         for delta in DELTAS
     ],
-    "cone": [Cone(labels=np.array([1.0, delta])) for delta in DELTAS],
+    "cone": lambda: [Cone(labels=np.array([1.0, delta])) for delta in DELTAS],
 }
+
+
+@cache
+def sweep_of(name: str) -> list[Problem]:
+    """Return the problems of a sweep, made when a test first asks."""
+    return SWEEPS[name]()
 
 
 def atoms(problem: Problem, count: int = 7) -> tuple[Any, Any]:
@@ -59,7 +67,7 @@ def atoms(problem: Problem, count: int = 7) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_the_field_of_all_is_that_of_each(name: str) -> None:
-    problems = SWEEPS[name]
+    problems = sweep_of(name)
     omega, mass = atoms(problems[0])
     found = stack(problems)
     for row, problem in enumerate(problems):
@@ -72,7 +80,7 @@ def test_the_field_of_all_is_that_of_each(name: str) -> None:
 
 
 def test_features_of_all_at_an_infinite_radius() -> None:
-    problems = SWEEPS["perceptron"]
+    problems = sweep_of("perceptron")
     omega, _ = atoms(problems[0])
     omega[1, 2, -1] = np.inf
     with np.errstate(invalid="ignore"):
@@ -82,13 +90,13 @@ def test_features_of_all_at_an_infinite_radius() -> None:
 
 
 def test_some_are_taken() -> None:
-    problems = SWEEPS["ridge"]
+    problems = sweep_of("ridge")
     assert stack(problems).take([2, 0]).problems == (problems[2], problems[0])
 
 
 def test_equal_copies_share_a_mean() -> None:
     """Each of several problems that were moved to a device one by one has tables of its own."""
-    first, second = SWEEPS["ridge"][:2]
+    first, second = sweep_of("ridge")[:2]
     mean: Any = second.mean  # type: ignore[attr-defined]
     table = mean.coefficients.copy()
     copied = replace(second, mean=replace(mean, coefficients=table))  # type: ignore[type-var]
@@ -109,14 +117,14 @@ def test_equal_copies_share_a_mean() -> None:
     ],
 )
 def test_problems_that_differ_in_more_are_refused(other: Problem, message: str) -> None:
-    first = SWEEPS["ridge"][0]
+    first = sweep_of("ridge")[0]
     with pytest.raises(MisfitError, match=f"problem 3 differs from problem 1: {message}") as found:
         stack([first, first, other])
     assert found.value.place == 2
 
 
 def test_neurons_of_rows_must_be_the_same() -> None:
-    first = SWEEPS["rows"][0]
+    first = sweep_of("rows")[0]
     other = make_empirical_problem(IsotropicGaussians(3, 0.5), Perceptron(LeakyReLU(0.1)), 20)
     with pytest.raises(ValueError, match="another neuron"):
         stack([first, other])
